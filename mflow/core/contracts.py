@@ -1,0 +1,249 @@
+"""What the rooms of the house promise one another. Protocols only; the cli joins those who keep them.
+
+`engine`, `tasks` and `store` never import each other: the engine drives a `Store` and starts `Runner`s without
+knowing which.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import Any, Protocol
+
+from mflow.core.model import (
+    AttemptEnd,
+    Batch,
+    Definition,
+    Owner,
+    Progress,
+    Reset,
+    RunRow,
+    RunSummary,
+    Task,
+    TaskRow,
+)
+
+LEASE_SECONDS = 60.0
+"""A supervisor that has not written for so long, by the database's clock, may be taken for dead by another host."""
+
+# --------------------------------------------------------------------------------------------- the store
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What is known of a run before the database gives it an id."""
+
+    uid: str
+    definition: Definition
+    owner: Owner
+    parent_run: int | None = None
+    parent_task: str | None = None
+    parent_attempt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What a heartbeat brings back."""
+
+    cancelled_by: str | None  # somebody asked for the run's end
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One attempt as the store has it."""
+
+    task_no: int
+    attempt: int
+    log: str
+    claimed_at: datetime
+    started_at: datetime | None
+    end: AttemptEnd | None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A kept definition replaced at a resume. Row numbers of kept tasks never change.
+
+    `added` tasks get the numbers that follow; `removed` ones (never SUCCESS, never RUNNING) leave the run.
+    """
+
+    definition: Definition
+    added: tuple[tuple[int, Task], ...] = ()
+    removed: tuple[int, ...] = ()
+    changed: tuple[tuple[int, Task], ...] = ()
+    resets: tuple[Reset, ...] = ()
+
+
+class Store(Protocol):
+    """One repository over one database. Every method is one bounded attempt: it never sleeps in a retry.
+
+    Raises StoreUnavailable (waiting may help), StoreOutdated or StoreRefused (it will not), and what each
+    method names. A Store belongs to the thread that uses it first.
+    """
+
+    url: str  # without password, for messages
+
+    def create_run(self, new: NewRun, *, log_directory: str) -> RunRow:
+        """Insert the run and its tasks, all PENDING, owned by `new.owner` with fence 1; one transaction.
+
+        The row's `folder` is `<log_directory>/run-<id>`; the caller may change it with `set_folder`.
+        """
+        ...
+
+    def set_folder(self, run_id: int, fence: int, folder: str) -> None:
+        """Keep where the attempts' logs of this run are. Raises Superseded."""
+        ...
+
+    def read_run(self, run_id: int) -> RunRow:
+        """Raises RunNotFound (its hint says so if the id is a run of the origin's tables)."""
+        ...
+
+    def newest_run(self) -> RunRow | None:
+        """The run with the highest id."""
+        ...
+
+    def list_runs(self, limit: int | None = None) -> Sequence[RunSummary]:
+        """Newest first."""
+        ...
+
+    def read_tasks(self, run_id: int) -> Sequence[TaskRow]:
+        """All tasks of the run in the order of their numbers, each with its last attempt."""
+        ...
+
+    def read_attempts(self, run_id: int, task_no: int) -> Sequence[AttemptRow]:
+        """All attempts of one task, oldest first."""
+        ...
+
+    def read_definition(self, run_id: int) -> Definition:
+        """The definition the run was started with, or was last resumed with."""
+        ...
+
+    def acquire(self, run_id: int, owner: Owner, *, fence: int) -> int:
+        """Become the owner by compare-and-set on the fence last read; the new fence. Raises Superseded."""
+        ...
+
+    def edit(self, run_id: int, fence: int, edit: Edit) -> None:
+        """Replace the kept definition; one transaction, conditional on the fence. Raises Superseded."""
+        ...
+
+    def apply(self, run_id: int, fence: int, batch: Batch) -> None:
+        """Persist a batch in one transaction conditional on the fence; renews the lease.
+
+        Raises Superseded if the fence is no longer ours. Every transition is a compare-and-set; one that does
+        not match raises StoreRefused and nothing of the batch is applied. StoreUnavailable with
+        `applied_unknown` means: ask `was_applied`.
+        """
+        ...
+
+    def was_applied(self, run_id: int, fence: int, number: int) -> bool:
+        """Whether the batch of this number (and fence) is in the database. Raises Superseded."""
+        ...
+
+    def heartbeat(self, run_id: int, fence: int) -> Pulse:
+        """Renew the lease. Raises Superseded."""
+        ...
+
+    def request_cancel(self, run_id: int, by: str) -> None:
+        """Record who asked for the run's end and when; the first one stays."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database. Never raises."""
+        ...
+
+
+# ------------------------------------------------------------------------------------- tasks in a worker
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt, as a worker gets it: everything expanded, everything absolute."""
+
+    task_no: int
+    attempt: int
+    task_id: str
+    type: str
+    options: Mapping[str, Any]
+    env: Mapping[str, str]  # beside the worker's own environment
+    cwd: str
+    timeout_seconds: float | None
+    log: str  # absolute path; created by the worker, exclusively, before anything starts
+    private: Mapping[str, Any] = field(default_factory=dict)  # a connection with its password: never persisted
+    previous: Mapping[str, Any] = field(default_factory=dict)  # facts of the last attempt, if its end is unproven
+
+
+class StopStep(IntEnum):
+    """How an attempt is ended, top down. The worker takes the next step when its time has come."""
+
+    ASK = 1  # at once: TERM to the leader, or cancel the call
+    INSIST = 2  # when the leader is gone or half the grace is over: TERM to what remains
+    KILL = 3  # at the grace's end, and again until nothing is left
+
+
+class Running(Protocol):
+    """An attempt under way, in the worker's only thread; whatever blocks belongs into a thread of its own."""
+
+    pid: int | None  # leader of the attempt's own session of processes, if it has one
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when the attempt has ended by itself or by a stop."""
+        ...
+
+    def finish(self) -> AttemptEnd:
+        """Called once, after `fileno()` became readable: how it ended, as far as the task type can tell.
+
+        The worker overrides the outcome with TIMED_OUT or CANCELLED when it stopped the attempt and the type
+        does not say UNKNOWN, and adds times and survivors.
+        """
+        ...
+
+    def stop(self, step: StopStep) -> None:
+        """End the attempt's own work; must not block. Processes are also swept by the worker at each step."""
+        ...
+
+
+class Workbench(Protocol):
+    """What a worker offers to the task types it runs."""
+
+    log_fd: int  # the attempt's log, open for appending
+    run_id: int
+    run_uid: str
+    environ: Mapping[str, str]  # the environment the attempt's processes get, the job's `env` included
+
+    def spawn(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Running:
+        """Start a process as leader of a session of its own, stdin from /dev/null, stdout and stderr to the log.
+
+        In the job's `cwd`, with `environ` (or `env` instead of it). Raises OSError if it cannot be started.
+        """
+        ...
+
+    def record(self, facts: Mapping[str, Any], *, wait_seconds: float = 0.0) -> bool:
+        """Keep JSON values that identify work outside this host (a session, an application id).
+
+        May be called from any thread. Waits up to `wait_seconds` until they are committed; True if they are.
+        """
+        ...
+
+
+class Runner(Protocol):
+    """How a worker runs attempts of one task type."""
+
+    def start(self, job: Job, bench: Workbench) -> Running:
+        """Begin the attempt; must return at once. An OSError or ValueError means it could not be started."""
+        ...
+
+
+__all__ = [
+    "LEASE_SECONDS",
+    "AttemptRow",
+    "Edit",
+    "Job",
+    "NewRun",
+    "Progress",
+    "Pulse",
+    "Runner",
+    "Running",
+    "StopStep",
+    "Store",
+    "Workbench",
+]
