@@ -1,0 +1,6 @@
+"""`python -m mflow` is `mflow`."""
+
+from mflow.cli.main import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())
