@@ -4,7 +4,7 @@ Two groups: what the user asked for (definition, task, retry policy), and what h
 end, claims and the batch that persists them).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -60,6 +60,58 @@ class Definition:
     config: str | None = None  # absolute path of config.json, if there was one
     datasources: str | None = None  # absolute path of oracle.json, if there was one
     oneshot: str | None = None  # the one task this run was made for
+    numbers: tuple[int, ...] = ()  # of the tasks, ascending; () means 0, 1, 2 ... (only an edit leaves gaps)
+
+    @property
+    def task_numbers(self) -> Sequence[int]:
+        """The number of each task in the run, in the order of `tasks`."""
+        return self.numbers or range(len(self.tasks))
+
+
+class OnSupervisorDeath(StrEnum):
+    """What the workers do with their tasks when the supervisor is gone."""
+
+    CONTINUE = "continue"
+    KILL = "kill"
+
+
+class Leftovers(StrEnum):
+    """What becomes of processes that a successful attempt left behind."""
+
+    KEEP = "keep"
+    KILL = "kill"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What config.json says, with its defaults. `database` may hold a password and is not shown."""
+
+    max_process_concurrency: int  # 1 or more; the only value that changes live
+    log_directory: str  # absolute path
+    check_new_config_interval: float = 1.0  # seconds
+    env: tuple[tuple[str, str], ...] = ()  # expanded
+    database: str | None = field(default=None, repr=False)  # SQLAlchemy URL; a SQLite path in it is absolute
+    kill_grace_seconds: float = 10.0
+    retry: RetryPolicy = RetryPolicy()  # of a task that says nothing; already merged into every task
+    on_supervisor_death: OnSupervisorDeath = OnSupervisorDeath.CONTINUE
+    leftovers: Leftovers = Leftovers.KEEP
+    database_patience_seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Datasource:
+    """One connection of oracle.json. Its passwords are never shown."""
+
+    name: str
+    connection_string: str  # EZConnect, a full descriptor, or an alias of tnsnames.ora
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    config_dir: str | None = None  # where tnsnames.ora is
+    wallet_location: str | None = None
+    wallet_password: str | None = field(default=None, repr=False)
+    thick: bool | str = False  # True, or the folder of the Instant Client
+    expire_time_minutes: int | None = None
+    schema: str | None = None  # owner of the tables, if not `user`
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +257,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """A task as the store has it, with its last attempt's facts folded in (None where there is no attempt)."""
+    """A task as the store has it, its last attempt's facts folded in (None where there is no attempt)."""
 
     task_no: int
     id: str
