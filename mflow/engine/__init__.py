@@ -1,0 +1,1 @@
+"""The engine: one supervisor loop, the workers it drives, and the processes these run."""
