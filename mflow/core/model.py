@@ -148,6 +148,7 @@ class AttemptEnd:
     max_rss_bytes: int | None = None
     survivors: tuple[int, ...] = ()  # pids that could not be ended
     leftovers: tuple[int, ...] = ()  # pids left behind on purpose after SUCCESS
+    retry_safe: bool | None = None  # the task type's word on a further try; None: the retry policy's. Not kept.
 
     @property
     def ok(self) -> bool:
