@@ -1,0 +1,74 @@
+"""Whether, and after how long, an attempt that failed is tried again.
+
+tenacity's strategies decide (stop, wait); the loop does the waiting. Which ends are tried again by default,
+and what narrows them, is fixed by the protocol: EXITED non-zero, SIGNALLED, TIMED_OUT, ERROR and LOST are;
+NOT_STARTED only if `on_errors` names it; CANCELLED and UNKNOWN never.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mflow.core.model import AttemptEnd, Backoff, RetryPolicy
+from mflow.core.states import Outcome
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+    from tenacity.stop import stop_base
+
+RETRIED_BY_DEFAULT = frozenset(
+    {Outcome.EXITED, Outcome.SIGNALLED, Outcome.TIMED_OUT, Outcome.ERROR, Outcome.LOST}
+)
+NEVER_RETRIED = frozenset({Outcome.CANCELLED, Outcome.UNKNOWN})
+
+LONGEST_WAIT_SECONDS = 7 * 24 * 3600.0
+"""Where exponential growth without a cap of the user's own ends."""
+
+
+def wait_before_retry(policy: RetryPolicy, end: AttemptEnd, tries: int, draw: float) -> float | None:
+    """Seconds to wait before the next try after `tries` were used up, or None if there is none.
+
+    `draw` in [0, 1) is the randomness of the jitter, drawn by the caller so that a simulation replays.
+    """
+    if not _matches(policy, end) or policy.attempts <= 1:
+        return None
+    state = _call_state(tries)
+    if _stop(policy)(state):
+        return None
+    return _wait(policy, draw, state)
+
+
+def _matches(policy: RetryPolicy, end: AttemptEnd) -> bool:
+    if end.ok or end.outcome in NEVER_RETRIED:
+        return False
+    if end.outcome is Outcome.EXITED and policy.on_exit_codes is not None:
+        return end.exit_code in policy.on_exit_codes
+    if policy.on_errors is not None:
+        said = {str(word).upper() for word in (end.outcome, end.signal, end.error) if word}
+        return not said.isdisjoint(word.upper() for word in policy.on_errors)
+    return end.outcome in RETRIED_BY_DEFAULT and end.retry_safe is not False
+
+
+def _call_state(tries: int) -> RetryCallState:
+    from tenacity import RetryCallState  # 0.05 s to import, and most runs retry nothing
+
+    state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
+    state.attempt_number = tries
+    return state
+
+
+def _stop(policy: RetryPolicy) -> stop_base:
+    from tenacity import stop_after_attempt
+
+    return stop_after_attempt(policy.attempts)
+
+
+def _wait(policy: RetryPolicy, draw: float, state: RetryCallState) -> float:
+    from tenacity import wait_exponential, wait_fixed
+
+    cap = LONGEST_WAIT_SECONDS if policy.max_wait_seconds is None else policy.max_wait_seconds
+    if policy.backoff is Backoff.EXPONENTIAL:
+        base = wait_exponential(multiplier=policy.wait_seconds, max=cap)(state)
+    else:
+        base = wait_fixed(min(policy.wait_seconds, cap))(state)
+    return base + draw * policy.jitter
