@@ -28,7 +28,22 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With MFLOW_TEST_FORBID_SKIPS a skipped test is a failed one: what it needs was promised."""
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("MFLOW_TEST_FORBID_SKIPS"):
+    if not hasattr(report, "wasxfail"):
+        _forbid_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole file."""
+    report = yield
+    _forbid_skip(report)
+    return report
+
+
+def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped and os.environ.get("MFLOW_TEST_FORBID_SKIPS"):
         report.outcome = "failed"
         report.longrepr = f"skipped, where no test may be: {report.longrepr}"
-    return report

@@ -12,10 +12,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-pytestmark = [
-    pytest.mark.timeout(300),  # the first time, dependencies are downloaded
-    pytest.mark.xdist_group("packaging"),
-]
+pytestmark = pytest.mark.timeout(300)  # the first time, dependencies are downloaded
 
 
 def run(*command: str | Path, cwd: Path, ok: bool = True) -> subprocess.CompletedProcess[str]:
