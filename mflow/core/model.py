@@ -311,19 +311,3 @@ class RunSummary:
 
     run: RunRow
     counts: Mapping[TaskState, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Datasource:
-    """A connection of oracle.json with everything expanded: it holds secrets, which its repr does not show."""
-
-    name: str
-    connection_string: str  # EZConnect, a full descriptor, or an alias of tnsnames.ora in `config_dir`
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    config_dir: str | None = None  # where tnsnames.ora and sqlnet.ora are
-    wallet_location: str | None = None
-    wallet_password: str | None = field(default=None, repr=False)
-    thick: bool | str = False  # True, or the folder of the Instant Client: its libraries are used
-    expire_time_minutes: int | None = None  # minutes between keep-alive packets
-    schema: str | None = None  # owner of the tables, if it is not the login
