@@ -1,0 +1,231 @@
+"""A run as a person or a program reads it: everything that is derived from the rows and never stored. Pure.
+
+What decides "interrupted", "blocked by" and "how long" is here and nowhere else; the command line renders it, and so
+may any other reader.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from mflow.core.model import Definition, RunRow, RunSummary, TaskRow
+from mflow.core.states import RunState, TaskState
+
+MAX_BLOCKERS = 100
+"""A task names at most so many failures that block it, the first in the order of the task file."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run at one moment. `counts` are of all its tasks; `tasks` may be a part of them."""
+
+    run: RunRow
+    state: RunState  # INTERRUPTED included
+    alive: bool | None  # the owner: None if there is none, or if it cannot be known
+    counts: Mapping[TaskState, int]
+    tasks: Sequence[TaskRow]
+    now: datetime
+    blocked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by id, only those that are
+
+
+def view_run(
+    run: RunRow, rows: Sequence[TaskRow], definition: Definition | None, *, alive: bool | None, now: datetime
+) -> RunView:
+    """Put together what is known of a run. `definition` may be missing where `may_be_blocked` says no."""
+    return RunView(
+        run=run,
+        state=shown_state(run, alive),
+        alive=alive if run.owner else None,
+        counts=count_states(rows),
+        tasks=rows,
+        now=now,
+        blocked=blocked_by(definition, rows) if definition else {},
+    )
+
+
+def shown_state(run: RunRow, alive: bool | None) -> RunState:
+    """INTERRUPTED if the run is not over and nobody drives it: only a resume gets it on."""
+    over = run.state in (RunState.SUCCESS, RunState.FAILED)
+    return RunState.INTERRUPTED if not over and (run.owner is None or alive is False) else run.state
+
+
+def count_states(rows: Iterable[TaskRow]) -> dict[TaskState, int]:
+    """How many tasks are in each of the four states, all four always."""
+    counts = dict.fromkeys(TaskState, 0)
+    for row in rows:
+        counts[row.state] += 1
+    return counts
+
+
+def all_states(counts: Mapping[TaskState, int]) -> dict[TaskState, int]:
+    """The same counts with the states that are missing as 0, in the one order."""
+    return {state: counts.get(state, 0) for state in TaskState}
+
+
+# ------------------------------------------------------------------------------------------------ one task
+
+
+def started_at(row: TaskRow) -> datetime | None:
+    """When the last attempt began, by its worker's word."""
+    return row.started_at or (row.end.started_at if row.end else None)
+
+
+def ended_at(row: TaskRow) -> datetime | None:
+    """When the last attempt ended."""
+    return row.end.ended_at if row.end else None
+
+
+def duration_seconds(row: TaskRow, now: datetime) -> float | None:
+    """How long the last attempt took, or has been taking so far."""
+    begin = started_at(row)
+    end = now if row.state is TaskState.RUNNING else ended_at(row)
+    return max(0.0, (end - begin).total_seconds()) if begin and end else None
+
+
+def current_try(row: TaskRow) -> int:
+    """Which of its `max_attempts` tries the task is at: those used up, and the one under way."""
+    return row.tries + (row.state is TaskState.RUNNING)
+
+
+# ----------------------------------------------------------------------------------------- what is blocked
+
+
+def may_be_blocked(counts: Mapping[TaskState, int]) -> bool:
+    """False if no task can be blocked, so that the definition need not be read."""
+    return bool(counts[TaskState.FAILED] and counts[TaskState.PENDING])
+
+
+def blocked_by(definition: Definition, rows: Iterable[TaskRow]) -> dict[str, tuple[str, ...]]:
+    """For each PENDING task behind a failure, at any distance: the FAILED tasks, in the task file's order."""
+    states = {row.id: row.state for row in rows}
+    failed = [task.id for task in definition.tasks if states.get(task.id) is TaskState.FAILED]
+    if not failed:
+        return {}
+    masks = _failures_upstream(definition, states, failed)
+    named: dict[int, tuple[str, ...]] = {}
+    return {id_: named.setdefault(mask, _named(mask, failed, named)) for id_, mask in masks.items() if mask}
+
+
+def _failures_upstream(
+    definition: Definition, states: Mapping[str, TaskState], failed: Sequence[str]
+) -> dict[str, int]:
+    """Of each PENDING task: a bit for each failure it waits for, collected in topological order."""
+    downstream: dict[str, list[str]] = {}
+    waits_for: dict[str, int] = {}
+    for task in definition.tasks:
+        if states.get(task.id) is TaskState.PENDING:
+            upstream = [id_ for id_ in task.depends if states.get(id_) in _HOLDS_UP]
+            waits_for[task.id] = len(upstream)
+            for id_ in upstream:
+                downstream.setdefault(id_, []).append(task.id)
+    own = {id_: 1 << bit for bit, id_ in enumerate(failed)}
+    masks = dict.fromkeys(waits_for, 0)
+    done = [*failed, *(id_ for id_, count in waits_for.items() if not count)]
+    while done:
+        id_ = done.pop()
+        mask = own.get(id_) or masks[id_]
+        for next_ in downstream.get(id_, ()):
+            masks[next_] |= mask
+            waits_for[next_] -= 1
+            if not waits_for[next_]:
+                done.append(next_)
+    return masks
+
+
+_HOLDS_UP = (TaskState.PENDING, TaskState.FAILED)
+
+
+def _named(mask: int, failed: Sequence[str], known: Mapping[int, tuple[str, ...]]) -> tuple[str, ...]:
+    """The ids behind the lowest bits of `mask`."""
+    if mask in known:
+        return known[mask]
+    names: list[str] = []
+    while mask and len(names) < MAX_BLOCKERS:
+        lowest = mask & -mask
+        names.append(failed[lowest.bit_length() - 1])
+        mask ^= lowest
+    return tuple(names)
+
+
+# ------------------------------------------------------------------- for programs: stable, additions only
+
+
+def status_object(view: RunView) -> dict[str, Any]:
+    """What `status --json` prints."""
+    return {
+        "run": {
+            "id": view.run.id,
+            "state": str(view.state),
+            "taskfile": view.run.taskfile,
+            "started_at": instant(view.run.started_at),
+            "ended_at": instant(view.run.ended_at),
+            "owner": _owner_object(view),
+        },
+        "counts": _counts_object(view.counts),
+        "tasks": [_task_object(row, view) for row in view.tasks],
+    }
+
+
+def runs_object(summaries: Iterable[tuple[RunSummary, RunState]]) -> dict[str, Any]:
+    """What `runs --json` prints: each run with the state it is shown in."""
+    return {"runs": [_summary_object(summary, state) for summary, state in summaries]}
+
+
+def instant(at: datetime | None) -> str | None:
+    """ISO 8601 in UTC, always of the same length, so that they sort as text."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def _owner_object(view: RunView) -> dict[str, Any] | None:
+    owner = view.run.owner
+    if owner is None:
+        return None
+    return {
+        "host": owner.identity.host,
+        "pid": owner.identity.pid,
+        "user": owner.user,
+        "since": instant(owner.since),
+        "alive": view.alive,
+    }
+
+
+def _counts_object(counts: Mapping[TaskState, int]) -> dict[str, int]:
+    return {str(state): number for state, number in all_states(counts).items()}
+
+
+def _task_object(row: TaskRow, view: RunView) -> dict[str, Any]:
+    end = row.end
+    seconds = duration_seconds(row, view.now)
+    return {
+        "id": row.id,
+        "type": row.type,
+        "state": str(row.state),
+        "blocked_by": view.blocked.get(row.id, ()),
+        "attempts": row.attempts,
+        "max_attempts": row.max_attempts,
+        "outcome": str(end.outcome) if end else None,
+        "exit_code": end.exit_code if end else None,
+        "signal": end.signal if end else None,
+        "error": end.error if end else None,
+        "message": end.message if end else None,
+        "not_before": instant(row.not_before) if row.state is TaskState.PENDING else None,
+        "started_at": instant(started_at(row)),
+        "ended_at": instant(ended_at(row)),
+        "duration_s": seconds if seconds is None else round(seconds, 6),
+        "pid": row.pid,
+        "log": row.log,
+    }
+
+
+def _summary_object(summary: RunSummary, state: RunState) -> dict[str, Any]:
+    return {
+        "id": summary.run.id,
+        "state": str(state),
+        "taskfile": summary.run.taskfile,
+        "started_at": instant(summary.run.started_at),
+        "ended_at": instant(summary.run.ended_at),
+        "counts": _counts_object(summary.counts),
+    }
