@@ -1,0 +1,17 @@
+"""The commands a person is told to type next, with the options that lead to the same database."""
+
+import shlex
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Writes commands for the shell; `options` are those of the present command that others need too."""
+
+    options: tuple[str, ...] = ()
+
+    def of(self, command: str, *words: object) -> str:
+        """`mflow logs 7 extract`, quoted for a shell."""
+        positional = [str(word) for word in words]
+        fence = ["--"] if any(word.startswith("-") for word in positional) else []
+        return shlex.join(["mflow", *command.split(), *self.options, *fence, *positional])
