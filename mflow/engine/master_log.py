@@ -1,0 +1,73 @@
+"""The master log `<log_directory>/mflow.log`: one line an event, of every run that uses the folder.
+
+Many processes append to one file, so a line is never split over two writes. It holds no commands and no
+environment. A disk that is full or a folder that has gone must not stop a run: it is said once.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+FILE_NAME = "mflow.log"
+
+
+class MasterLog:
+    """Appends the events of one run."""
+
+    def __init__(self, log_directory: str, run_id: int, complain: Callable[[str], None]) -> None:
+        """`complain` is told once if the log cannot be written, and once more after it could be again."""
+        self._path = Path(log_directory) / FILE_NAME
+        self._run_id = run_id
+        self._complain = complain
+        self._fd: int | None = None
+        self._complained = False
+        self._lines: list[str] = []
+
+    def add(self, at: datetime, event: str, task_id: str = "-", attempt: int | None = None) -> None:
+        """One line: time, run, task, attempt, event; kept until `flush`."""
+        clean = "".join(c if c.isprintable() else "?" for c in f"{task_id} attempt={attempt or '-'} {event}")
+        self._lines.append(f"{at.isoformat(timespec='milliseconds')} run={self._run_id} task={clean}\n")
+
+    def flush(self) -> None:
+        """Write what was added, in one append."""
+        if not self._lines:
+            return
+        text, self._lines = "".join(self._lines), []
+        try:
+            if self._fd is None:
+                self._fd = self._open()
+            os.write(self._fd, text.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            self._failed(error)
+        else:
+            self._complained = False
+
+    def reopen(self) -> None:
+        """After a rotation: go on in the file that now has the name."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def reopen_if_rotated(self) -> None:
+        """One stat: whether the name still leads to the file that is open."""
+        if self._fd is None:
+            return
+        try:
+            there = os.stat(self._path)
+        except OSError:
+            self.reopen()
+            return
+        mine = os.fstat(self._fd)
+        if (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
+            self.reopen()
+
+    def _open(self) -> int:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def _failed(self, error: OSError) -> None:
+        self.reopen()
+        if not self._complained:
+            self._complained = True
+            self._complain(f"the master log {self._path} cannot be written: {error.strerror}; the run goes on")

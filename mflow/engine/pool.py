@@ -1,0 +1,138 @@
+"""Starting workers, and holding what the supervisor needs of each: its channel and a pidfd.
+
+Workers are forked by multiprocessing's fork server, a fresh interpreter that has neither threads nor
+connections, so that no worker inherits another's socket or a database's. Whether one lives is told by its pidfd
+alone: losing the fork server costs nothing that runs.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import resource
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from multiprocessing import forkserver, resource_tracker, util
+from multiprocessing.context import ForkServerProcess
+from typing import Any
+
+from mflow.core.model import Identity
+from mflow.engine.channel import Channel
+from mflow.engine.identity import identity_of
+from mflow.engine.messages import WorkerSettings
+from mflow.engine.worker import worker_main
+
+PRELOADED = ["mflow.engine.forkserver_preload"]
+"""What the fork server imports once, for all workers."""
+
+_context = multiprocessing.get_context("forkserver")
+
+
+def prestart() -> None:
+    """Start the fork server now, so that it is up when the first worker is wanted. Safe to call again."""
+    forkserver.set_forkserver_preload(PRELOADED)
+    with _main_module_hidden():
+        forkserver.ensure_running()
+
+
+def own_servers() -> frozenset[int]:
+    """Pids of the children that multiprocessing itself looks after."""
+    pids = (
+        getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None),
+        getattr(getattr(resource_tracker, "_resource_tracker", None), "_pid", None),
+    )
+    return frozenset(pid for pid in pids if pid)
+
+
+def remove_socket_folder() -> None:
+    """Remove the folder of the fork server's socket: no exit handler of multiprocessing will run."""
+    if multiprocessing.current_process()._config.get("tempdir"):  # type: ignore[attr-defined]
+        shutil.rmtree(util.get_temp_dir(), ignore_errors=True)
+
+
+def allow_many_files() -> None:
+    """Raise this process's soft limit of open files: each worker needs four.
+
+    Called after the fork server has started, so that tasks keep the limit of whoever called mflow.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Worker:
+    """A worker of this supervisor."""
+
+    def __init__(self, number: int, process: ForkServerProcess, identity: Identity, pidfd: int, end: socket.socket):
+        self.number = number
+        self.identity = identity
+        self.pidfd = pidfd
+        self.channel = Channel(end)
+        self._process = process
+
+    def probable_cause(self) -> str:
+        """How the process ended, in words, if its parent can still tell; it is over already."""
+        code = self._process.exitcode
+        if code is None:
+            return "its end was not seen"
+        return _cause(code)
+
+    def close(self) -> None:
+        """Let go of what belongs to a worker that is over."""
+        self.channel.close()
+        os.close(self.pidfd)
+        with contextlib.suppress(ValueError, OSError):
+            self._process.close()
+
+
+def start_worker(number: int, settings: WorkerSettings) -> Worker:
+    """Start one worker; some milliseconds. Raises OSError or EOFError if that cannot be done now."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        process = _context.Process(target=worker_main, args=(theirs, settings), name=f"mflow-worker-{number}")
+        with _main_module_hidden():
+            process.start()
+        theirs.close()
+        return _introduce(number, process, ours)
+    except BaseException:
+        ours.close()
+        theirs.close()
+        raise
+
+
+def _introduce(number: int, process: ForkServerProcess, ours: socket.socket) -> Worker:
+    pid = process.pid
+    assert pid is not None
+    pidfd = os.pidfd_open(pid)
+    identity = identity_of(pid)
+    if identity is None:
+        os.close(pidfd)
+        raise ProcessLookupError(f"worker {number} (pid {pid}) ended at once")
+    return Worker(number, process, identity, pidfd, ours)
+
+
+@contextlib.contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Keep multiprocessing from importing our main module in every worker: it would load the whole cli there."""
+    main = sys.modules["__main__"]
+    kept: dict[str, Any] = {name: getattr(main, name) for name in ("__spec__", "__file__") if hasattr(main, name)}
+    try:
+        main.__spec__ = None
+        if "__file__" in kept:
+            del main.__file__
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(main, name, value)
+
+
+def _cause(code: int) -> str:
+    import signal
+
+    if code >= 0:
+        return f"it exited with code {code}"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    guess = {"SIGKILL": ", perhaps by the out-of-memory killer", "SIGSEGV": ", a fault in a driver"}.get(name, "")
+    return f"it was ended by {name}{guess}"
