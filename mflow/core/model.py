@@ -220,6 +220,10 @@ class Progress:
 class Batch:
     """All that one turn of the loop persists: one transaction, conditional on the fence.
 
+    Applied in this order: progress, endings, give-backs, resets, settles, claims. So an attempt may both begin
+    and end in a batch, and a task that goes back to PENDING may be claimed again, by its next attempt or (given
+    back) by the same number.
+
     `number` counts the batches of one ownership from 1. The store keeps the last number in the run's row,
     so that after a commit whose answer was lost it can be looked up whether the batch was applied.
     """
