@@ -29,7 +29,7 @@ def run(*command: str | Path, cwd: Path, ok: bool = True) -> subprocess.Complete
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from the source distribution: so that this one is whole too."""
     folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "uv", "build", "--out-dir", folder, CHECKOUT, cwd=folder)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, CHECKOUT, cwd=folder)
     [built] = folder.glob("*.whl")
     return built
 
@@ -38,9 +38,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bin_folder(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of programs of a fresh environment with nothing but the wheel and what it asks for."""
     folder = tmp_path_factory.mktemp("fresh")
-    run(sys.executable, "-m", "uv", "venv", "--python", sys.executable, folder / "venv", cwd=folder)
+    run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
     programs = folder / "venv" / "bin"
-    run(sys.executable, "-m", "uv", "pip", "install", "--python", programs / "python", wheel, cwd=folder)
+    run(programs / "python", "-m", "pip", "install", wheel, cwd=folder)
     return programs
 
 
