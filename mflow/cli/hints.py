@@ -3,6 +3,8 @@
 import shlex
 from dataclasses import dataclass
 
+from mflow.cli.wording import clean
+
 
 @dataclass(frozen=True, slots=True)
 class Commands:
@@ -11,7 +13,14 @@ class Commands:
     options: tuple[str, ...] = ()
 
     def of(self, command: str, *words: object) -> str:
-        """`mflow logs 7 extract`, quoted for a shell."""
+        """`mflow logs 7 extract`, quoted for a shell, and printable whatever the words are."""
         positional = [str(word) for word in words]
         fence = ["--"] if any(word.startswith("-") for word in positional) else []
-        return shlex.join(["mflow", *command.split(), *self.options, *fence, *positional])
+        return " ".join(map(_quoted, ["mflow", *command.split(), *self.options, *fence, *positional]))
+
+
+def _quoted(word: str) -> str:
+    """The word for bash: what cannot be seen in its `$'...'` form."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return "$'" + clean(word.replace("\\", "\\\\").replace("'", "\\'")) + "'"

@@ -1,0 +1,63 @@
+"""What a person needs who must act on a failed task: how, the last lines of its log, what waits, what to type."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from mflow.cli.hints import Commands
+from mflow.cli.tail import last_lines
+from mflow.cli.wording import clean, ending, names, one_line, plural, tries
+from mflow.core.model import TaskRow
+from mflow.core.states import Outcome, TaskState
+from mflow.core.view import RunView
+
+ReadTail = Callable[[str], Sequence[str]]
+"""The last lines of a file; raises OSError."""
+
+
+def failed_tasks(view: RunView) -> list[TaskRow]:
+    """The tasks that failed by themselves: one ended on somebody's word needs no explanation."""
+    return [row for row in view.tasks if row.state is TaskState.FAILED and not _cancelled(row)]
+
+
+def _cancelled(row: TaskRow) -> bool:
+    return row.end is not None and row.end.outcome is Outcome.CANCELLED
+
+
+def failure_blocks(
+    view: RunView, commands: Commands, *, limit: int = 3, read_tail: ReadTail = last_lines
+) -> list[list[str]]:
+    """A block of lines for each of the first `limit` failed tasks, and one that names the others."""
+    failed = failed_tasks(view)
+    blocks = [list(_block(row, view, commands, read_tail)) for row in failed[:limit]]
+    others = [row.id for row in failed[limit:]]
+    if others:
+        blocks.append([f"and {plural(len(others), 'failed task')} more: {names(others, 20)}"])
+    return blocks
+
+
+def _block(row: TaskRow, view: RunView, commands: Commands, read_tail: ReadTail) -> Iterator[str]:
+    yield f"{clean(row.id)} FAILED: {ending(row.end) if row.end else 'no attempt is known'}{_tries(row)}"
+    if row.end and row.end.message:
+        yield f"  {one_line(row.end.message, 1000)}"
+    if row.end and row.end.survivors:
+        yield f"  processes that could not be ended: {', '.join(map(str, row.end.survivors))}"
+    yield from _log(row, read_tail)
+    behind = [id_ for id_, failures in view.blocked.items() if row.id in failures]
+    if behind:
+        yield f"  blocked behind it: {names(behind)}"
+    yield f"  whole log: {commands.of('logs', view.run.id, row.id)}"
+
+
+def _tries(row: TaskRow) -> str:
+    return f" (try {tries(row)})" if row.max_attempts > 1 and row.attempts else ""
+
+
+def _log(row: TaskRow, read_tail: ReadTail) -> Iterator[str]:
+    if row.log is None:
+        return
+    try:
+        lines = read_tail(row.log)
+    except OSError as error:
+        yield f"  its log cannot be read: {clean(row.log)}: {error.strerror}"
+        return
+    yield f"  last lines of {clean(row.log)}:" if lines else f"  it printed nothing: {clean(row.log)}"
+    yield from (f"    | {line}" for line in lines)

@@ -1,0 +1,166 @@
+"""What `mflow status` says of a run, as values: the renderers for terminals and for files show the same."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mflow.cli.failure import ReadTail, failed_tasks, failure_blocks
+from mflow.cli.hints import Commands
+from mflow.cli.tail import last_lines
+from mflow.cli.wording import (
+    clean,
+    counts,
+    duration,
+    ending_with_message,
+    moment,
+    names,
+    one_line,
+    plural,
+    tries,
+)
+from mflow.core.model import Owner, RunRow, TaskRow
+from mflow.core.states import RunState, TaskState
+from mflow.core.view import RunView, duration_seconds, started_at
+
+HEADINGS = ("TASK", "STATE", "TRY", "END", "STARTED", "TOOK", "")
+STATE_COLUMN = 1
+
+MOST_ROWS = 200
+"""Of a run with more tasks only those are shown that somebody may have to look at, and no more than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The parts of the page from top to bottom."""
+
+    title: str
+    state: RunState
+    facts: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, ...], ...]
+    left_out: str
+    failures: tuple[tuple[str, ...], ...]
+    advice: tuple[tuple[str, str], ...]  # command, what for
+
+
+def status_page(
+    view: RunView, commands: Commands, *, everything: bool = False, read_tail: ReadTail = last_lines
+) -> Page:
+    """The page of a run. `everything` shows each task of a large run too."""
+    chosen = list(view.tasks) if everything or len(view.tasks) <= MOST_ROWS else _that_matter(view)
+    return Page(
+        title=f"run {view.run.id}",
+        state=view.state,
+        facts=tuple(_facts(view)),
+        rows=tuple(_cells(row, view) for row in chosen),
+        left_out=_left_out(len(chosen), view, commands),
+        failures=tuple(tuple(block) for block in failure_blocks(view, commands, read_tail=read_tail)),
+        advice=tuple(_advice(view, commands)),
+    )
+
+
+def _that_matter(view: RunView) -> list[TaskRow]:
+    """Running first, then failed, then what waits for its next try."""
+    running = [row for row in view.tasks if row.state is TaskState.RUNNING]
+    failed = [row for row in view.tasks if row.state is TaskState.FAILED]
+    waiting = [row for row in view.tasks if row.state is TaskState.PENDING and row.not_before]
+    return [*running, *failed, *waiting][:MOST_ROWS]
+
+
+def _left_out(shown: int, view: RunView, commands: Commands) -> str:
+    others = sum(view.counts.values()) - shown
+    if not others:
+        return ""
+    return f"{plural(others, 'task')} not shown; all of them: {commands.of('status --all', view.run.id)}"
+
+
+# -------------------------------------------------------------------------------------------------- the run
+
+
+def _facts(view: RunView) -> Iterator[tuple[str, str]]:
+    run = view.run
+    yield "task file", clean(run.taskfile) + (f" (only {clean(run.oneshot)})" if run.oneshot else "")
+    yield "started", _started(view)
+    if run.owner and view.state in (RunState.RUNNING, RunState.PENDING):
+        yield "driven by", _owner(run.owner, view.alive)
+    if run.cancelled_by:
+        yield "cancelled", f"by {clean(run.cancelled_by)}{_at(run)}"
+    if run.parent_run is not None:
+        yield "part of", _parent(run)
+    yield "tasks", counts(view.counts, len(view.blocked))
+    yield "logs", clean(run.folder)
+
+
+def _started(view: RunView) -> str:
+    run = view.run
+    if run.started_at is None:
+        return f"not yet (made at {moment(run.created_at)})"
+    if run.ended_at:
+        return f"{moment(run.started_at)}, took {duration(_seconds(run, view))}"
+    if view.state is RunState.RUNNING:
+        return f"{moment(run.started_at)}, {duration(_seconds(run, view))} ago"
+    return moment(run.started_at)
+
+
+def _seconds(run: RunRow, view: RunView) -> float:
+    assert run.started_at
+    return max(0.0, ((run.ended_at or view.now) - run.started_at).total_seconds())
+
+
+def _owner(owner: Owner, alive: bool | None) -> str:
+    said = "" if alive else " (on another host: whether it is alive cannot be seen from here)"
+    who = f"{clean(owner.user)} on {clean(owner.identity.host)}, pid {owner.identity.pid}"
+    return f"{who}, since {moment(owner.since)}{said}"
+
+
+def _at(run: RunRow) -> str:
+    return f" at {moment(run.cancelled_at)}" if run.cancelled_at else ""
+
+
+def _parent(run: RunRow) -> str:
+    task = f", task {clean(run.parent_task)}" if run.parent_task else ""
+    attempt = f", attempt {run.parent_attempt}" if run.parent_attempt else ""
+    return f"run {run.parent_run}{task}{attempt}"
+
+
+# ------------------------------------------------------------------------------------------------ its tasks
+
+
+def _cells(row: TaskRow, view: RunView) -> tuple[str, ...]:
+    began = started_at(row)
+    seconds = duration_seconds(row, view.now)
+    over = row.end is not None and row.state is not TaskState.RUNNING
+    return (
+        clean(row.id),
+        str(row.state),
+        tries(row),
+        one_line(ending_with_message(row.end), 60) if over and row.end else "",
+        moment(began) if began else "",
+        "" if seconds is None else duration(seconds),
+        _note(row, view),
+    )
+
+
+def _note(row: TaskRow, view: RunView) -> str:
+    if row.id in view.blocked:
+        return f"blocked by {names(view.blocked[row.id], 3)}"
+    if row.state is TaskState.PENDING and row.not_before:
+        return f"next try at {moment(row.not_before)}"
+    if row.state is TaskState.RUNNING and row.pid:
+        return f"pid {row.pid}"
+    return ""
+
+
+def _advice(view: RunView, commands: Commands) -> Iterator[tuple[str, str]]:
+    id_ = view.run.id
+    if view.state is RunState.RUNNING:
+        yield from _advice_while_running(view, commands)
+    elif view.state is RunState.INTERRUPTED:
+        yield commands.of("resume", id_), "nobody drives this run: goes on where it stopped"
+    elif view.state is RunState.FAILED:
+        yield commands.of("resume", id_), "runs what is not SUCCESS again, and all behind it"
+
+
+def _advice_while_running(view: RunView, commands: Commands) -> Iterator[tuple[str, str]]:
+    running: Sequence[TaskRow] = [row for row in view.tasks if row.state is TaskState.RUNNING and row.log]
+    if running and not failed_tasks(view):
+        yield commands.of("logs --follow", view.run.id, running[0].id), "watches a task"
+    yield commands.of("cancel", view.run.id), "ends the run and its tasks"

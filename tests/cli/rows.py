@@ -1,0 +1,78 @@
+"""Rows and views made by hand, for tests of what is shown."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mflow.core.model import AttemptEnd, Definition, Identity, Owner, RunRow, Task, TaskRow
+from mflow.core.states import Outcome, RunState, TaskState
+from mflow.core.view import RunView, view_run
+
+NOON = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
+OWNER = Owner(Identity("alpha", "boot", 1, 4711, 99), "ana", NOON)
+
+
+def later(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def run_row(**changes: Any) -> RunRow:
+    known: dict[str, Any] = {
+        "id": 7,
+        "uid": "ab" * 16,
+        "state": RunState.RUNNING,
+        "taskfile": "/w/tasks.json",
+        "cwd": "/w",
+        "config": None,
+        "datasources": None,
+        "oneshot": None,
+        "folder": "/w/logs/run-7",
+        "created_at": NOON,
+        "started_at": NOON,
+        "ended_at": None,
+        "fence": 1,
+        "owner": OWNER,
+        "lease_expired": False,
+    }
+    return RunRow(**(known | changes))
+
+
+def exited(code: int = 0, seconds: float = 1.5, **more: Any) -> AttemptEnd:
+    return AttemptEnd(Outcome.EXITED, code, started_at=NOON, ended_at=later(seconds), **more)
+
+
+def task_rows(**states: TaskState | Mapping[str, Any]) -> list[TaskRow]:
+    """`task_rows(a=TaskState.PENDING, b={"state": ..., "tries": 1})`."""
+    return [
+        TaskRow(number, id_, "bash", **(state if isinstance(state, Mapping) else {"state": state}))
+        for number, (id_, state) in enumerate(states.items())
+    ]
+
+
+def failed(code: int = 3, tries: int = 1, max_attempts: int = 1, **more: Any) -> dict[str, Any]:
+    return {
+        "state": TaskState.FAILED,
+        "attempts": tries,
+        "tries": tries,
+        "max_attempts": max_attempts,
+        "end": exited(code, **more),
+        "log": "/w/logs/run-7/x.1.log",
+        "started_at": NOON,
+    }
+
+
+def graph(**depends: Sequence[str]) -> Definition:
+    return Definition(
+        tuple(Task(id_, "bash", tuple(needs)) for id_, needs in depends.items()), "/w/tasks.json", "/w"
+    )
+
+
+def view(
+    rows: Sequence[TaskRow],
+    definition: Definition | None = None,
+    *,
+    alive: bool | None = True,
+    seconds: float = 60,
+    **changes: Any,
+) -> RunView:
+    return view_run(run_row(**changes), rows, definition, alive=alive, now=later(seconds))
