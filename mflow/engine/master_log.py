@@ -70,4 +70,6 @@ class MasterLog:
         self.reopen()
         if not self._complained:
             self._complained = True
-            self._complain(f"the master log {self._path} cannot be written: {error.strerror}; the run goes on")
+            self._complain(
+                f"the master log {self._path} cannot be written: {error.strerror}; the run goes on"
+            )

@@ -65,7 +65,9 @@ def allow_many_files() -> None:
 class Worker:
     """A worker of this supervisor."""
 
-    def __init__(self, number: int, process: ForkServerProcess, identity: Identity, pidfd: int, end: socket.socket):
+    def __init__(
+        self, number: int, process: ForkServerProcess, identity: Identity, pidfd: int, end: socket.socket
+    ):
         self.number = number
         self.identity = identity
         self.pidfd = pidfd
@@ -117,7 +119,9 @@ def _introduce(number: int, process: ForkServerProcess, ours: socket.socket) -> 
 def _main_module_hidden() -> Iterator[None]:
     """Keep multiprocessing from importing our main module in every worker: it would load the whole cli there."""
     main = sys.modules["__main__"]
-    kept: dict[str, Any] = {name: getattr(main, name) for name in ("__spec__", "__file__") if hasattr(main, name)}
+    kept: dict[str, Any] = {
+        name: getattr(main, name) for name in ("__spec__", "__file__") if hasattr(main, name)
+    }
     try:
         main.__spec__ = None
         if "__file__" in kept:
@@ -134,5 +138,7 @@ def _cause(code: int) -> str:
     if code >= 0:
         return f"it exited with code {code}"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    guess = {"SIGKILL": ", perhaps by the out-of-memory killer", "SIGSEGV": ", a fault in a driver"}.get(name, "")
+    guess = {"SIGKILL": ", perhaps by the out-of-memory killer", "SIGSEGV": ", a fault in a driver"}.get(
+        name, ""
+    )
     return f"it was ended by {name}{guess}"

@@ -1,0 +1,139 @@
+"""Finding out what became of attempts and supervisors: the facts that `core.recovery` decides by.
+
+Looking is done in the order that module demands: worker, outcome file, log, sweep.
+"""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mflow.core.model import Identity, RunRow, TaskRow
+from mflow.core.names import attempt_token
+from mflow.core.recovery import SECURED_LINK, Decision, Evidence, LogTrace, Secure, Sweep, decide
+from mflow.engine import tree
+from mflow.engine.identity import open_verified, own_identity
+from mflow.engine.outcome_file import any_trace, read_outcome
+
+if TYPE_CHECKING:
+    import psutil
+
+SWEEP_SECONDS = 3.0
+"""How long a sweep may wait for killed processes to be gone."""
+
+
+def fallback_folder(run_uid: str) -> str:
+    """Where logs and outcomes of a run go when its folder cannot be had; the same for every supervisor."""
+    return f"/var/tmp/mflow-{run_uid}"
+
+
+def mark_folder(run: RunRow) -> None:
+    """Leave a mark in the run's new folder: where it is missing, a missing log proves nothing. Raises OSError."""
+    _mark(run).touch(exist_ok=True)
+
+
+def is_over(pidfd: int) -> bool:
+    """Whether the process of a pidfd has ended (a zombie has)."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def is_alive(identity: Identity) -> bool:
+    """Whether exactly this process of our own kernel runs."""
+    pidfd = open_verified(identity)
+    if pidfd is None:
+        return False
+    try:
+        return not is_over(pidfd)
+    finally:
+        os.close(pidfd)
+
+
+def settle(run: RunRow, row: TaskRow, spare: Iterable[int] = ()) -> tuple[Decision, Evidence]:
+    """Decide about one attempt nobody watched, doing what the decision asks for on the way.
+
+    `spare`: pids below this process that a sweep must leave alone.
+    """
+    evidence = look(run, row)
+    while True:
+        decision = decide(row, evidence)
+        if isinstance(decision, Secure):
+            secure(row)
+            evidence = look(run, row)
+        elif isinstance(decision, Sweep):
+            evidence = replace(evidence, survivors=sweep(run, row, spare))
+        else:
+            return decision, evidence
+
+
+def look(run: RunRow, row: TaskRow) -> Evidence:
+    """What can be seen of the last attempt of a row."""
+    here = own_identity()
+    alive = is_alive(row.worker) if row.worker is not None and row.worker.same_kernel(here) else None
+    kept = None
+    if row.worker is not None and row.log is not None:
+        kept, _ = read_outcome(
+            row.log,
+            fallback_folder=fallback_folder(run.uid),
+            run_uid=run.uid,
+            task_no=row.task_no,
+            attempt=row.attempts,
+            worker=row.worker,
+        )
+    return Evidence(here, alive, kept.end if kept else None, _log_trace(run, row))
+
+
+def secure(row: TaskRow) -> None:
+    """Take the name of a log whose attempt has not begun, so that it never can; or find that it has."""
+    with suppress(FileExistsError):
+        if row.log is not None:
+            os.symlink(SECURED_LINK, row.log)
+
+
+def sweep(run: RunRow, row: TaskRow, spare: Iterable[int] = ()) -> tuple[int, ...]:
+    """Kill every process of an attempt whose worker is dead; the pids that were still there in the end."""
+    import psutil
+
+    token = attempt_token(run.uid, row.task_no, row.attempts)
+    until = time.monotonic() + SWEEP_SECONDS
+    while True:
+        left = _remains(token, frozenset(spare))
+        if not left or time.monotonic() > until:
+            return tree.pids(left)
+        tree.signal_all(left, signal.SIGKILL)
+        psutil.wait_procs(left, timeout=max(0.0, until - time.monotonic()))
+
+
+def _remains(token: str, spare: frozenset[int]) -> "list[psutil.Process]":
+    """Who carries the attempt's token, and orphans that have landed here without it."""
+    found = {process.pid: process for process in tree.bearers(token)}
+    for orphan in tree.children():
+        if orphan.pid not in spare:
+            found[orphan.pid] = orphan
+            found.update({process.pid: process for process in tree.descendants(orphan.pid)})
+    found.pop(os.getpid(), None)
+    return list(found.values())
+
+
+def _log_trace(run: RunRow, row: TaskRow) -> LogTrace:
+    if row.log is None:
+        return LogTrace.UNPROVEN
+    try:
+        with suppress(OSError):
+            if os.readlink(row.log) == SECURED_LINK:
+                return LogTrace.SECURED
+        if any_trace(row.log, fallback_folder=fallback_folder(run.uid)):
+            return LogTrace.FOUND
+        return LogTrace.ABSENT if _mark(run).exists() else LogTrace.UNPROVEN
+    except OSError:
+        return LogTrace.UNPROVEN
+
+
+def _mark(run: RunRow) -> Path:
+    return Path(run.folder) / f".run-{run.uid}"

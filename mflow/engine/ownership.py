@@ -1,0 +1,64 @@
+"""Whether a run's owner lives, and what one supervisor may do to another: wake it, or take its place."""
+
+import os
+import select
+import signal
+
+from mflow.core.errors import RunOwned
+from mflow.core.model import RunRow
+from mflow.engine.evidence import is_alive
+from mflow.engine.identity import open_verified, own_identity, signal_pidfd, signal_verified
+
+TAKE_OVER_SECONDS = 10.0
+"""How long a killed supervisor may take to be gone (it may hang in a system call)."""
+
+
+def owner_alive(run: RunRow) -> bool | None:
+    """True or False where the owner can be looked up (this kernel), or by its lease; None without an owner.
+
+    On another host only the lease tells: while it lasts, the owner counts as alive.
+    """
+    if run.owner is None:
+        return None
+    here = own_identity()
+    theirs = run.owner.identity
+    if theirs.same_kernel(here):
+        return is_alive(theirs)
+    if theirs.host == here.host and theirs.boot_id != here.boot_id:
+        return False
+    return not run.lease_expired
+
+
+def wake(run: RunRow) -> bool:
+    """Have a supervisor on this host look at its row now; False if it cannot be reached so."""
+    if run.owner is None:
+        return False
+    try:
+        return signal_verified(run.owner.identity, signal.SIGUSR1)
+    except PermissionError:
+        return False
+
+
+def end_owner(run: RunRow) -> None:
+    """After its fence was bumped: kill a supervisor of this kernel and wait for its end.
+
+    Raises RunOwned if it cannot be ended; nothing of its run may be read as settled then.
+    """
+    if run.owner is None or not run.owner.identity.same_kernel(own_identity()):
+        return
+    pidfd = open_verified(run.owner.identity)
+    if pidfd is None:
+        return
+    try:
+        signal_pidfd(pidfd, signal.SIGKILL)
+        ended = select.poll()
+        ended.register(pidfd, select.POLLIN)
+        if not ended.poll(TAKE_OVER_SECONDS * 1000):
+            raise RunOwned(f"the supervisor of run {run.id} (pid {run.owner.identity.pid}) cannot be ended")
+    except PermissionError as error:
+        raise RunOwned(
+            f"the supervisor of run {run.id} (pid {run.owner.identity.pid}) belongs to user {run.owner.user}",
+            hint=f"take the run over as {run.owner.user} or as root",
+        ) from error
+    finally:
+        os.close(pidfd)
