@@ -1,0 +1,42 @@
+"""Names that attempts leave on the machine: of their files, and in the environment of their processes."""
+
+import hashlib
+import re
+import unicodedata
+
+TOKENS_VARIABLE = "MFLOW_ATTEMPT_TOKENS"
+"""Environment variable that names the attempts a process belongs to, the outermost first, blanks between."""
+
+_LONGEST = 120  # with what follows it stays under the 143 bytes that the most frugal file systems allow
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+", re.ASCII)
+_MARK = "~"  # no plain id holds one, so no plain id looks like a shortened one
+_DIGITS = 20
+
+
+def log_name(task_id: str, attempt: int) -> str:
+    """The file name of an attempt's log, e.g. `extract.1.log`. Different attempts have different names.
+
+    An id that is no safe file name (blanks, slashes, other alphabets, great length) is changed into one and gets
+    a digest of the whole id behind it: `load~2c26b46b68ffc68ff99b.1.log`.
+    """
+    return f"{_stem(task_id)}.{attempt}.log"
+
+
+def attempt_token(run_uid: str, task_no: int, attempt: int) -> str:
+    """The word that names one attempt in the environment of its processes."""
+    return f"{run_uid}:{task_no}:{attempt}"
+
+
+def _stem(task_id: str) -> str:
+    if len(task_id) <= _LONGEST and _PLAIN.fullmatch(task_id):
+        return task_id
+    digest = hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+    return _readable(task_id)[: _LONGEST - _DIGITS - len(_MARK)] + _MARK + digest
+
+
+def _readable(task_id: str) -> str:
+    """What is left of an id in plain letters: accents go, the rest becomes an underscore."""
+    letters = unicodedata.normalize("NFKD", task_id[:_LONGEST])
+    bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return _UNSAFE.sub("_", bare).lstrip(".-")

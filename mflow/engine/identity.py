@@ -1,0 +1,76 @@
+"""Which process is meant: a pid together with what makes it unmistakable, and signals that cannot hit another."""
+
+import functools
+import os
+import signal
+import socket
+from pathlib import Path
+
+from mflow.core.model import Identity
+
+_START_TICKS = 22 - 3  # its place among the fields behind the command's name, which is the second
+
+
+def identity_of(pid: int) -> Identity | None:
+    """The identity of a living process (or zombie) of this pid namespace; None if there is none."""
+    ticks = _start_ticks(pid)
+    return None if ticks is None else Identity(*_this_kernel(), pid, ticks)
+
+
+def own_identity() -> Identity:
+    """The identity of this process."""
+    identity = identity_of(os.getpid())
+    assert identity is not None
+    return identity
+
+
+def open_verified(identity: Identity) -> int | None:
+    """A pidfd of exactly this process, or None if it is gone or belongs to another kernel or pid namespace.
+
+    The descriptor is opened before the identity is compared, so that a pid used again in between is noticed. It
+    becomes readable when the process ends; the caller closes it.
+    """
+    try:
+        pidfd = os.pidfd_open(identity.pid)
+    except (OSError, ValueError, OverflowError):
+        return None
+    if identity_of(identity.pid) == identity:
+        return pidfd
+    os.close(pidfd)
+    return None
+
+
+def signal_pidfd(pidfd: int, signum: int) -> bool:
+    """Send a signal; false if the process has been reaped. Raises PermissionError."""
+    try:
+        signal.pidfd_send_signal(pidfd, signum)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def signal_verified(identity: Identity, signum: int) -> bool:
+    """Send a signal to exactly this process; false if it is gone. Raises PermissionError."""
+    pidfd = open_verified(identity)
+    if pidfd is None:
+        return False
+    try:
+        return signal_pidfd(pidfd, signum)
+    finally:
+        os.close(pidfd)
+
+
+@functools.cache
+def _this_kernel() -> tuple[str, str, int]:
+    """Host name, boot id and pid namespace: the same for all that this process can look up."""
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return socket.gethostname(), boot_id, os.stat("/proc/self/ns/pid").st_ino
+
+
+def _start_ticks(pid: int) -> int | None:
+    """Field 22 of /proc/PID/stat (proc_pid_stat(5)); the name before it may hold blanks and parentheses."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(stat.rpartition(b")")[2].split()[_START_TICKS])
