@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mflow.core.model import Backoff, Definition, RetryPolicy, Task
+from mflow.core.secrets import masked_definition
 
 _VERSION = 1
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -17,7 +18,8 @@ _WHERE_FROM = ("config", "datasources", "oneshot")
 
 
 def definition_to_json(definition: Definition) -> str:
-    """The canonical text of `definition`."""
+    """The canonical text of `definition`, without the literal secrets of its tasks (see `core.secrets`)."""
+    definition = masked_definition(definition)
     policies: dict[RetryPolicy, int] = {}
     kept: dict[str, Any] = {
         "version": _VERSION,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mflow.core.kept import definition_from_json, definition_to_json
 from mflow.core.model import Backoff, Definition, RetryPolicy, Task
+from mflow.core.secrets import masked_definition
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 _SECONDS = st.floats(0, 1e9)
@@ -56,7 +57,7 @@ _DEFINITIONS = st.builds(
 @given(_DEFINITIONS)
 def test_what_is_kept_comes_back(definition: Definition) -> None:
     text = definition_to_json(definition)
-    assert definition_from_json(text) == definition
+    assert definition_from_json(text) == masked_definition(definition)
     assert definition_to_json(definition_from_json(text)) == text
     assert text.isascii()
 
@@ -113,3 +114,9 @@ def test_ids_are_one_object_however_often_they_are_depended_upon() -> None:
 def test_damage_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
         definition_from_json(text)
+
+
+def test_no_literal_secret_is_kept() -> None:
+    task = Task("a", "bash", env=(("DB_PASSWORD", "hunter2"), ("API_TOKEN", "${TOKEN}"), ("HOME", "/h")))
+    (kept,) = definition_from_json(definition_to_json(Definition((task,), "/t", "/"))).tasks
+    assert kept.env == (("DB_PASSWORD", "***"), ("API_TOKEN", "${TOKEN}"), ("HOME", "/h"))

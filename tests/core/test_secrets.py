@@ -1,0 +1,159 @@
+"""What is hidden, what is not, and that a run still gets its secrets back."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mflow.core.model import Definition, Task
+from mflow.core.secrets import (
+    MASK,
+    definition_secrets,
+    hides_secrets,
+    is_reference,
+    looks_secret,
+    mask,
+    masked_definition,
+    password_in_command,
+    url_without_password,
+    with_secrets,
+)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "password",
+        "PGPASSWORD",
+        "dbPasswd",
+        "spark.ssl.keyPassword",
+        "spark.hadoop.fs.s3a.access.key",
+        "spark.authenticate.secret",
+        "API_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "apikey",
+        "sslKey",
+        "MYSQL_PWD",
+    ],
+)
+def test_keys_of_secrets(key: str) -> None:
+    assert looks_secret(key)
+
+
+@pytest.mark.parametrize("key", ["PATH", "spark.yarn.keytab", "MONKEY", "keyboard", "HOME", "COMPASS", ""])
+def test_keys_of_other_things(key: str) -> None:
+    assert not looks_secret(key)
+
+
+def test_masking_takes_the_longest_first_and_leaves_short_words_alone() -> None:
+    assert (
+        mask("login hunter2 / hunter22, id 7", ["hunter2", "hunter22", "7", ""])
+        == f"login {MASK} / {MASK}, id 7"
+    )
+
+
+@given(st.text(), st.lists(st.text(min_size=4)))
+def test_a_masked_text_holds_no_secret(text: str, secrets: list[str]) -> None:
+    masked = mask(text, secrets)
+    assert all(secret not in masked.split(MASK) for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("oracle+oracledb://scott:tiger@db:1521/x", f"oracle+oracledb://scott:{MASK}@db:1521/x"),
+        ("sqlite:////var/lib/mflow.db", "sqlite:////var/lib/mflow.db"),
+        ("oracle://scott@db/x", "oracle://scott@db/x"),
+        ("postgresql://u:@h/x", f"postgresql://u:{MASK}@h/x"),
+    ],
+)
+def test_urls_are_shown_without_password(url: str, shown: str) -> None:
+    assert url_without_password(url) == shown
+
+
+def test_what_is_only_a_reference() -> None:
+    assert is_reference("${NAME}")
+    assert is_reference("$NAME")
+    assert not is_reference("x${NAME}")
+    assert not is_reference("pa$$word")
+
+
+SPARK = Task(
+    "a",
+    "spark",
+    env=(("TOKEN", "t0p"), ("OTHER", "x"), ("KEY", "$KEY")),
+    options={"confs": [["spark.my.password", "hunter2"], ["spark.ui.port", "1"]], "name": "n"},
+)
+ORACLE = Task(
+    "b", "oracle", options={"command": "begin x(:secret, :n); end;", "binds": {"secret": "s3cret", "n": 5}}
+)
+PLAIN = Task("c", "bash", options={"command": "true"})
+DEFINITION = Definition((SPARK, ORACLE, PLAIN), "/t", "/")
+
+
+def test_a_definition_is_kept_without_its_secrets() -> None:
+    spark, oracle, plain = masked_definition(DEFINITION).tasks
+    assert spark.env == (("TOKEN", MASK), ("OTHER", "x"), ("KEY", "$KEY"))
+    assert spark.options["confs"] == [["spark.my.password", MASK], ["spark.ui.port", "1"]]
+    assert oracle.options["binds"] == {"secret": MASK, "n": 5}
+    assert plain is PLAIN
+    assert [hides_secrets(task) for task in (spark, oracle, plain)] == [True, True, False]
+    assert definition_secrets(DEFINITION) == {"t0p", "hunter2", "s3cret"}
+
+
+def test_without_secrets_it_is_kept_as_it_is() -> None:
+    definition = Definition((PLAIN,), "/t", "/")
+    assert masked_definition(definition) is definition
+
+
+def test_the_secrets_come_back_from_the_file() -> None:
+    assert with_secrets(masked_definition(DEFINITION), DEFINITION.tasks) == (DEFINITION, ())
+
+
+def test_a_secret_that_is_no_longer_in_the_file_is_missed() -> None:
+    edited = [replace(SPARK, env=()), PLAIN]
+    _, missing = with_secrets(masked_definition(DEFINITION), edited)
+    assert missing == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sqlplus scott/tiger@db @load.sql",
+        "sqlplus -S 'scott/tiger@db' <<EOF",
+        "cd /x && sqlldr userid=scott/tiger@db control=a.ctl",
+        "mysql -u root -phunter2 shop",
+        "mysqldump -phunter2 shop > x",
+        "curl -u me:hunter2 https://host/x",
+        "curl --user=me:hunter2 https://host/x",
+        "load --password=hunter2",
+        "load --token hunter2",
+        "PGPASSWORD=hunter2 psql",
+        "wget ftp://me:hunter2@host/file",
+    ],
+)
+def test_commands_that_show_a_password(command: str) -> None:
+    assert password_in_command(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "true",
+        "sqlplus /@wallet @load.sql",
+        "sqlplus -S /nolog @load.sql",
+        'sqlplus "$DB_USER/$DB_PASSWORD@db" @load.sql',
+        "cat /data/in/x@y",
+        "mysql --defaults-file=my.cnf -p$PW",
+        "curl -u me:$PW https://host/x",
+        "curl https://host/x -p",
+        'load --password="$PW"',
+        "load --password --verbose",
+        "load --password-file=/x",
+        "PGPASSWORD=$(cat /run/pw) psql",
+        "python export/run.py import@x",
+    ],
+)
+def test_commands_that_show_none(command: str) -> None:
+    assert password_in_command(command) is None
