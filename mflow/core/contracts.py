@@ -168,8 +168,12 @@ class Job:
     cwd: str
     timeout_seconds: float | None
     log: str  # absolute path; created by the worker, exclusively, before anything starts
-    private: Mapping[str, Any] = field(default_factory=dict)  # a connection with its password: never persisted
-    previous: Mapping[str, Any] = field(default_factory=dict)  # facts of the last attempt, if its end is unproven
+    private: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # a connection with its password: never persisted
+    previous: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # facts of the last attempt, if its end is unproven
 
 
 class StopStep(IntEnum):
@@ -205,10 +209,25 @@ class Running(Protocol):
 class Workbench(Protocol):
     """What a worker offers to the task types it runs."""
 
-    log_fd: int  # the attempt's log, open for appending
-    run_id: int
-    run_uid: str
-    environ: Mapping[str, str]  # the environment the attempt's processes get, the job's `env` included
+    @property
+    def log_fd(self) -> int:
+        """The attempt's log, open for appending."""
+        ...
+
+    @property
+    def run_id(self) -> int:
+        """The run the attempt belongs to."""
+        ...
+
+    @property
+    def run_uid(self) -> str:
+        """The run's random id."""
+        ...
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment the attempt's processes get, the job's `env` included."""
+        ...
 
     def spawn(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Running:
         """Start a process as leader of a session of its own, stdin from /dev/null, stdout and stderr to the log.

@@ -88,7 +88,7 @@ class Writer:
             if error.applied_unknown and isinstance(request, Batch):
                 self._in_doubt = request
             return Answer(request, error)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (the loop raises it again in its own thread)
             return Answer(request, error)
 
     def _perform(self, request: Request) -> Pulse | None:

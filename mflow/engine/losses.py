@@ -1,0 +1,124 @@
+"""Attempts whose worker no longer speaks: those found at a resume, and those of a worker that died.
+
+Evidence is gathered (`evidence`), the pure rules decide (`core.recovery`), the machine is told.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from mflow.core.decisions import Now
+from mflow.core.holders import Attempt
+from mflow.core.machine import Machine
+from mflow.core.model import AttemptEnd, Identity, RunRow, TaskRow
+from mflow.core.recovery import Adopt, Again, NotBegun, Settled, Stays, Take, is_unproven
+from mflow.core.states import Outcome, TaskState
+from mflow.engine import evidence
+
+UNPROVEN = frozenset({Outcome.LOST, Outcome.UNKNOWN})
+"""Outcomes after which work outside this host (a session, an application) may still be going on."""
+
+
+class Losses:
+    """Accounts for what no living worker of ours answers for."""
+
+    def __init__(self, run: RunRow, machine: Machine, note: Callable[[str], None]) -> None:
+        self._run, self._machine, self._note = run, machine, note
+        self.previous: dict[
+            int, Mapping[str, Any]
+        ] = {}  # facts of a task's last attempt, if its end is unproven
+        self.spare: set[int] = set()  # processes that successful attempts left behind on purpose
+
+    def recover(self, rows: Iterable[TaskRow], adopt: Callable[[TaskRow], bool]) -> None:
+        """At a resume: decide about every RUNNING row, then about what FAILED.
+
+        `adopt(row)` watches the worker of a live attempt; False if it has just gone.
+        """
+        for row in rows:
+            if row.state is TaskState.RUNNING:
+                self._recover_running(row, adopt)
+            elif row.state is TaskState.FAILED and not self._machine.stopping:
+                self._recover_failed(row)
+            self._remember(row.task_no, row.end, row.facts)
+
+    def account_for(self, row: TaskRow, cause: str = "") -> None:
+        """The worker of this live attempt is dead: find out what became of it. `cause`: how the worker died."""
+        decision, _ = evidence.settle(self._run, row, self.spare)
+        task_no, attempt = row.task_no, row.attempts
+        match decision:
+            case NotBegun(spent=spent):
+                self._machine.not_begun(task_no, attempt, draw=random.random(), spent=spent)
+            case Take(end=end):
+                if cause and end.outcome in UNPROVEN:
+                    end = replace(end, message=f"{end.message}; {cause}")
+                self._remember(task_no, end, row.facts)
+                self._machine.ended(task_no, attempt, end, draw=random.random())
+            case _:
+                raise AssertionError(f"task {row.id!r}: {decision} for an attempt whose worker is dead")
+
+    def _recover_running(self, row: TaskRow, adopt: Callable[[TaskRow], bool]) -> None:
+        decision, _ = evidence.settle(self._run, row)
+        if isinstance(decision, Adopt):
+            if adopt(row):
+                self._note(f"{row.id}: attempt {row.attempts} {decision.message}; adopted")
+                return
+            decision, _ = evidence.settle(self._run, row)  # it ended between two looks
+        match decision:
+            case Take(end=end):
+                self._remember(row.task_no, end, row.facts)
+                self._machine.ended(row.task_no, row.attempts, end, draw=random.random(), recovered=True)
+                if end.outcome in UNPROVEN:
+                    self._note(f"{row.id}: attempt {row.attempts} is {end.outcome}: {end.message}")
+            case NotBegun(spent=spent):
+                self._machine.not_begun(row.task_no, row.attempts, spent=spent)
+            case _:
+                raise AssertionError(f"task {row.id!r}: {decision} for a RUNNING row")
+
+    def _recover_failed(self, row: TaskRow) -> None:
+        if not is_unproven(row):
+            self._machine.reset(row.task_no)
+            return
+        decision, _ = evidence.settle(self._run, row)
+        match decision:
+            case Settled(end=end):
+                self._machine.settle(row.task_no, row.attempts, end)
+            case Again(warning=warning):
+                if warning:
+                    self._note(f"{row.id}: {warning}")
+                self._machine.reset(row.task_no)
+            case Stays(message=message):
+                self._note(f"{row.id}: {message}")
+
+    def _remember(self, task_no: int, end: AttemptEnd | None, facts: Mapping[str, Any]) -> None:
+        if end is not None and end.outcome in UNPROVEN and facts:
+            self.previous[task_no] = facts
+
+
+class Record:
+    """What is known in memory of live attempts, in the form that evidence is asked for."""
+
+    def __init__(self, describe: Callable[[int, int], tuple[str, str, str]]) -> None:
+        """`describe(task_no, attempt)`: id, type and log of an attempt."""
+        self._describe = describe
+        self._rows: dict[Attempt, TaskRow] = {}
+
+    def begin(self, attempt: Attempt, worker: Identity, now: Now, known: TaskRow | None = None) -> None:
+        """An attempt was given to this worker (or is `known` from the store)."""
+        task_no, number = attempt
+        name, kind, log = self._describe(task_no, number)
+        row = known or TaskRow(task_no, name, kind, TaskState.RUNNING, number, log=log, claimed_at=now.wall)
+        self._rows[attempt] = replace(row, worker=worker)
+
+    def learn(self, attempt: Attempt, **values: Any) -> None:
+        """Something more is known of a live attempt."""
+        if attempt in self._rows:
+            self._rows[attempt] = replace(self._rows[attempt], **values)
+
+    def get(self, attempt: Attempt) -> TaskRow | None:
+        """What is known of a live attempt."""
+        return self._rows.get(attempt)
+
+    def end(self, attempt: Attempt) -> TaskRow | None:
+        """Forget an attempt that is over; what was known of it."""
+        return self._rows.pop(attempt, None)

@@ -1,0 +1,500 @@
+"""One run, driven: a single loop that never waits for the database.
+
+::
+
+    signals ─┐                       ┌─ 1. wait: one epoll over everything that can happen
+    timers ──┤                       │  2. feed it to the machine
+    workers ─┼──► epoll ──► loop ────┤  3. if the writer is idle: hand over one batch
+    writer ──┘                       │  4. perform: dispatch, end, acknowledge, start workers
+                                     └─ 5. report
+
+The machine (`core.machine`) decides, this module performs. It ends by `leave`, never through exit handlers:
+multiprocessing's would wait for workers, or end them.
+"""
+
+import os
+import random
+import select
+import signal
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from mflow.core.decisions import Effects
+from mflow.core.errors import MflowError, StoreError, Superseded
+from mflow.core.graph import Graph
+from mflow.core.holders import Attempt
+from mflow.core.machine import Machine, Stop
+from mflow.core.model import AttemptEnd, Batch, TaskRow
+from mflow.core.model import Ending as AttemptEnding
+from mflow.core.states import Outcome, TaskState
+from mflow.engine import clock, messages
+from mflow.engine.alarms import SignalPipe, Timers
+from mflow.engine.assignment import Assignment, Ending, OpenStore, Reporter, Verdict
+from mflow.engine.children import become_subreaper, reap_orphans
+from mflow.engine.config_watch import ConfigWatch
+from mflow.engine.crew import STARTS_A_TURN, Crew
+from mflow.engine.evidence import fallback_folder, mark_folder
+from mflow.engine.identity import own_identity
+from mflow.engine.jobs import Jobs
+from mflow.engine.losses import Losses, Record
+from mflow.engine.master_log import MasterLog
+from mflow.engine.messages import WorkerSettings
+from mflow.engine.persistence import Persistence
+from mflow.engine.pool import allow_many_files, prestart, remove_socket_folder
+from mflow.engine.wording import ended_words
+from mflow.engine.writer import Writer
+
+__all__ = ["leave", "prestart", "supervise"]
+
+HURRIED_GRACE_SECONDS = (1.0, 0.0)
+"""What is left of the grace at the second Ctrl-C, and at the third."""
+
+STUCK_SECONDS = 20.0
+"""How long after the grace a worker may still not have ended its attempt before it is killed itself."""
+
+PARTING_SECONDS = 5.0
+"""How long a stopping supervisor waits for a database that is away, and for workers to exit."""
+
+
+def supervise(assignment: Assignment, open_store: OpenStore, reporter: Reporter) -> Verdict:
+    """Drive a run that is ours until it ends, is stopped, or is no longer ours.
+
+    Raises MflowError for what makes driving impossible from the start, and whatever is a defect; running
+    attempts survive both.
+    """
+    supervisor = Supervisor(assignment, open_store, reporter)
+    try:
+        verdict = supervisor.drive()
+    finally:
+        supervisor.close()
+    reporter.finished(verdict)
+    return verdict
+
+
+def leave(exit_code: int) -> NoReturn:
+    """End this process at once; what it printed is flushed."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            continue  # the terminal or pipe has gone
+    remove_socket_folder()
+    os._exit(exit_code)
+
+
+class Supervisor:
+    """The loop and what it holds."""
+
+    def __init__(self, assignment: Assignment, open_store: OpenStore, reporter: Reporter) -> None:
+        prestart()
+        allow_many_files()
+        become_subreaper()
+        run, config = assignment.run, assignment.config
+        self._assignment, self._run, self._reporter = assignment, run, reporter
+        self._verdict: Verdict | None = None
+        self._signal: int | None = None
+        self._hurries = 0
+        self._epoll = select.epoll()
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._timers = Timers()
+        self._signals = SignalPipe()
+        self._jobs = Jobs(assignment)
+        self._machine = self._make_machine()
+        self._log = MasterLog(config.log_directory, run.id, reporter.note)
+        self._losses = Losses(run, self._machine, self._note)
+        self._record = Record(
+            lambda no, n: (self._jobs.id(no), self._jobs.task(no).type, self._jobs.log(no, n))
+        )
+        self._facts_fed: list[tuple[int, Attempt, int]] = []
+        self._facts_under_way: list[tuple[int, Attempt, int]] = []
+        self._undispatched: list[tuple[int, Attempt]] = []
+        self._crew = Crew(self._settings(), self._watch, self._unwatch)
+        writer = Writer(open_store, run.id, assignment.fence)
+        self._writer = writer
+        self._persistence = Persistence(writer, self._timers, config.database_patience_seconds, self._note)
+        self._config_watch = ConfigWatch(assignment)
+        self._watch(self._signals.fileno(), self._on_signals)
+        self._watch(writer.fileno(), self._on_answer)
+
+    # -------------------------------------------------------------------------------------- the loop
+
+    def drive(self) -> Verdict:
+        """Until there is a verdict."""
+        self._begin()
+        while self._verdict is None:
+            try:
+                self._turn()
+            except Superseded as error:
+                self._verdict = Verdict(Ending.SUPERSEDED, message=error.message, hint=error.hint)
+            except StoreError as error:
+                self._verdict = Verdict(Ending.DATABASE_LOST, message=error.message, hint=error.hint)
+        self._event(f"supervisor leaves: {self._verdict.ending.value}")
+        return self._verdict
+
+    def close(self) -> None:
+        """Let workers go, release the database and give the signals back."""
+        self._part()
+        self._log.flush()
+        self._signals.close()
+        self._epoll.close()
+
+    def _begin(self) -> None:
+        assignment = self._assignment
+        self._event(f"supervisor {os.getpid()} {'resumes' if assignment.resumed else 'starts'} the run")
+        self._reporter.began(self._run, assignment.definition, assignment.rows)
+        if self._run.cancelled_by:
+            self._cancel(self._run.cancelled_by)
+        if assignment.resumed:
+            self._losses.recover(assignment.rows, self._adopt)
+        else:
+            mark_folder(self._run)
+        now = clock.now().mono
+        self._timers.set("config", now + assignment.config.check_new_config_interval)
+        if self._reporter.refresh_seconds is not None:
+            self._timers.set("refresh", now + self._reporter.refresh_seconds)
+
+    def _turn(self) -> None:
+        self._start_workers()
+        self._offer_batch()
+        self._perform(self._machine.effects())
+        self._dispatch()
+        self._log.flush()
+        if self._machine.released:
+            self._verdict = self._final_verdict()
+            return
+        ready = self._wait()
+        self._machine.tick(clock.now())
+        for descriptor in ready:
+            callback = self._callbacks.get(descriptor)
+            if callback is not None:
+                callback()
+        for timer in self._timers.due(clock.now().mono):
+            self._on_timer(timer)
+
+    def _wait(self) -> list[int]:
+        """One blocking call on everything that can happen."""
+        now = clock.now()
+        waits = [self._timers.next_in(now.mono)]
+        if self._persistence.idle:
+            waits.append(self._machine.wake_in(now))
+        timeout = min((wait for wait in waits if wait is not None), default=-1.0)
+        for worker in self._crew.unsent():
+            self._epoll.modify(worker.channel.fileno(), select.EPOLLIN | select.EPOLLOUT)
+        return [descriptor for descriptor, _ in self._epoll.poll(timeout)]
+
+    def _offer_batch(self) -> None:
+        if not self._persistence.idle:
+            return
+        batch = self._machine.next_batch(clock.now())
+        if batch is not None:
+            self._facts_under_way, self._facts_fed = self._facts_fed, []
+            for claim in batch.claims:
+                self._record.begin((claim.task_no, claim.attempt), claim.worker, self._machine.now)
+            self._persistence.submit(batch)
+
+    # --------------------------------------------------------------------------------- what is decided
+
+    def _perform(self, effects: Effects) -> None:
+        for number, attempts in effects.ask_back:
+            self._crew.ask_back(number, attempts)
+        for number, attempt in effects.end:
+            self._crew.end(number, attempt, self._assignment.config.kill_grace_seconds)
+        acknowledged: dict[int, list[Attempt]] = defaultdict(list)
+        for number, attempt in effects.acknowledge:
+            acknowledged[number].append(attempt)
+        self._crew.acknowledge(acknowledged)
+        self._undispatched += effects.dispatch
+        for number in effects.let_go:
+            self._crew.let_go(number)
+        for ending in effects.endings:
+            self._show_ending(ending)
+
+    def _dispatch(self) -> None:
+        """Hand committed claims to their workers, if the run is ours beyond doubt."""
+        if not self._undispatched:
+            return
+        if not self._persistence.lease_is_fresh:
+            self._persistence.want_beat()
+            return
+        dispatches, self._undispatched = self._undispatched, []
+        for number, attempt in dispatches:
+            if self._machine.is_live(*attempt):
+                self._dispatch_one(number, attempt)
+
+    def _dispatch_one(self, number: int, attempt: Attempt) -> None:
+        task_no = attempt[0]
+        try:
+            job = self._jobs.make(*attempt, self._losses.previous.get(task_no, {}))
+        except MflowError as error:
+            self._machine.ended(*attempt, AttemptEnd(Outcome.NOT_STARTED, message=error.message))
+            return
+        self._crew.run(number, job)
+        self._event("started", attempt)
+        self._reporter.attempt_began(*attempt, self._machine.now.wall)
+
+    def _start_workers(self) -> None:
+        """As many as are wanted, a few a turn."""
+        missing = self._machine.workers_wanted() - len(self._crew.own)
+        if missing <= 0 or self._timers.is_set("start workers"):
+            return
+        for _ in range(min(missing, STARTS_A_TURN)):
+            try:
+                worker = self._crew.start(self._on_message, self._on_worker_end)
+            except (OSError, EOFError) as error:
+                self._note(f"a worker cannot be started ({error}); trying again")
+                self._timers.set("start workers", clock.now().mono + 1.0)
+                return
+            self._machine.worker_ready(worker.number, worker.identity)
+        if missing > STARTS_A_TURN:
+            self._timers.set("more", clock.now().mono)
+
+    # --------------------------------------------------------------------------------- what has happened
+
+    def _on_answer(self) -> None:
+        answer = self._persistence.take_answer()
+        if answer is None:
+            return
+        if isinstance(answer.request, Batch):
+            self._perform(self._machine.committed(answer.request, clock.now()))
+            for number, attempt, serial in self._facts_under_way:
+                self._crew.facts_kept(number, attempt, serial)
+            self._facts_under_way = []
+        elif answer.pulse is not None and answer.pulse.cancelled_by:
+            self._cancel(answer.pulse.cancelled_by)
+
+    def _on_message(self, number: int) -> None:
+        worker = self._crew.own.get(number)
+        if worker is None:
+            return
+        worker.channel.flush()
+        if not worker.channel.wants_write:
+            self._epoll.modify(worker.channel.fileno(), select.EPOLLIN)
+        try:
+            for message in worker.channel.receive():
+                self._hear(number, message)
+        except EOFError:
+            self._unwatch(worker.channel.fileno())  # its end is told by its pidfd
+
+    def _hear(self, number: int, message: messages.Report) -> None:
+        match message:
+            case messages.Ended(task_no, attempt, end, retiring):
+                self._losses.spare.update(end.leftovers)
+                if self._machine.is_live(task_no, attempt):
+                    self._machine.ended(task_no, attempt, end, draw=random.random())
+                if retiring:
+                    self._machine.worker_retires(number)
+            case messages.Started(task_no, attempt, pid, started_at):
+                self._record.learn((task_no, attempt), pid=pid, started_at=started_at)
+                self._machine.began(task_no, attempt, pid=pid, started_at=started_at)
+            case messages.Facts(task_no, attempt, facts, serial):
+                self._hear_facts(number, (task_no, attempt), facts, serial)
+            case messages.Returned(attempts):
+                self._machine.returned(number, [one for one in attempts if self._machine.is_live(*one)])
+
+    def _hear_facts(self, number: int, attempt: Attempt, facts: Mapping[str, Any], serial: int) -> None:
+        row = self._record.get(attempt)
+        merged = {**(row.facts if row else {}), **facts}
+        self._record.learn(attempt, facts=merged)
+        self._machine.began(*attempt, facts=merged)
+        self._facts_fed.append((number, attempt, serial))
+
+    def _on_worker_end(self, number: int) -> None:
+        """A worker is over, ours or adopted: account for what it held."""
+        cause = ""
+        if number in self._crew.own:
+            self._on_message(number)  # what it said last
+            cause = f"worker: {self._crew.own[number].probable_cause()}"
+        held = self._machine.held_by(number)
+        for attempt in held:
+            row = self._record.get(attempt)
+            assert row is not None, attempt
+            self._losses.account_for(row, cause)
+        if held and cause:
+            self._note(
+                f"worker {number} died while it held {', '.join(self._jobs.id(no) for no, _ in held)}; {cause}"
+            )
+        self._machine.worker_gone(number)
+        self._crew.remove(number)
+
+    def _adopt(self, row: TaskRow) -> bool:
+        assert row.worker is not None
+        attempt = (row.task_no, row.attempts)
+        number = self._crew.adopt(row.worker, attempt, self._on_worker_end)
+        if number is None:
+            return False
+        self._record.begin(attempt, row.worker, self._machine.now, row)
+        self._machine.adopt(*attempt, number, row.worker)
+        self._event("adopted", attempt)
+        self._reporter.attempt_began(*attempt, row.started_at or row.claimed_at or self._machine.now.wall)
+        return True
+
+    # ------------------------------------------------------------------------------- signals and timers
+
+    def _on_signals(self) -> None:
+        for number in self._signals.take():
+            match number:
+                case signal.SIGINT | signal.SIGTERM:
+                    self._stop(number)
+                case signal.SIGHUP:
+                    self._log.reopen()
+                case signal.SIGUSR1:
+                    self._persistence.want_beat()
+                case signal.SIGCHLD:
+                    reap_orphans()
+
+    def _stop(self, number: int) -> None:
+        if self._signal is None:
+            self._signal = number
+            self._halt(
+                Stop.SIGNAL, f"{signal.Signals(number).name}: ending running tasks; resume goes on from here"
+            )
+        elif self._hurries < len(HURRIED_GRACE_SECONDS):
+            grace = HURRIED_GRACE_SECONDS[self._hurries]
+            self._hurries += 1
+            self._note(f"{signal.Signals(number).name} again: running tasks are killed in {grace:g} s")
+            self._end_all(grace)
+
+    def _cancel(self, by: str) -> None:
+        if self._machine.stopping is not Stop.CANCEL:
+            self._halt(Stop.CANCEL, f"cancelled by {by}: ending running tasks")
+
+    def _halt(self, why: Stop, text: str) -> None:
+        self._note(text)
+        self._machine.stop(why)
+        now = clock.now().mono
+        self._timers.set("stuck", now + self._assignment.config.kill_grace_seconds + STUCK_SECONDS)
+
+    def _end_all(self, grace_seconds: float) -> None:
+        for number in (*self._crew.own, *self._crew.adopted):
+            for attempt in self._machine.held_by(number)[:1]:
+                self._crew.end(number, attempt, grace_seconds)
+
+    def _on_timer(self, name: str) -> None:
+        now = clock.now().mono
+        match name:
+            case "retry":
+                self._persistence.retry()
+                self._give_up_if_stopping()
+            case "beat":
+                self._persistence.want_beat()
+                self._log.reopen_if_rotated()
+            case "config":
+                self._timers.set("config", now + self._assignment.config.check_new_config_interval)
+                self._reload_config()
+            case "refresh":
+                self._reporter.refresh()
+                if self._reporter.refresh_seconds is not None:
+                    self._timers.set("refresh", now + self._reporter.refresh_seconds)
+            case "stuck":
+                self._kill_stuck_workers()
+
+    def _reload_config(self) -> None:
+        limit, text = self._config_watch.look()
+        if text:
+            self._note(text)
+        if limit is not None and limit != self._machine.limit:
+            self._note(f"max_process_concurrency is now {limit}")
+            self._machine.set_limit(limit)
+
+    def _kill_stuck_workers(self) -> None:
+        for number in (*self._crew.own, *self._crew.adopted):
+            if self._machine.held_by(number):
+                self._note(f"worker {number} does not answer: it is killed")
+                self._crew.kill(number)
+
+    def _give_up_if_stopping(self) -> None:
+        """A stopping supervisor does not wait for a database for long: outcomes are kept by the workers."""
+        if not (self._machine.stopping and self._persistence.failing):
+            return
+        if not any(self._machine.held_by(number) for number in (*self._crew.own, *self._crew.adopted)):
+            message = "the database is away: what has ended is kept in files until the run is resumed"
+            self._verdict = Verdict(Ending.STOPPED, self._signal, message)
+
+    # ---------------------------------------------------------------------------------- showing, leaving
+
+    def _show_ending(self, ending: AttemptEnding) -> None:
+        attempt = (ending.task_no, ending.attempt)
+        row = self._record.end(attempt)
+        facts = row.facts if row else {}
+        log = str(facts.get(messages.LOG_FACT) or self._jobs.log(*attempt))
+        if ending.end.outcome not in (Outcome.LOST, Outcome.UNKNOWN):
+            self._losses.previous.pop(ending.task_no, None)
+        self._event(ended_words(ending), attempt)
+        self._reporter.attempt_ended(*attempt, ending.to, ending.end, ending.not_before, log)
+
+    def _final_verdict(self) -> Verdict:
+        counts = self._machine.counts
+        if self._machine.stopping is Stop.CANCEL:
+            return Verdict(Ending.CANCELLED)
+        if counts[TaskState.SUCCESS] == sum(counts.values()):
+            return Verdict(Ending.SUCCESS)
+        if self._signal is not None:
+            return Verdict(Ending.STOPPED, self._signal)
+        return Verdict(Ending.FAILED)
+
+    def _part(self) -> None:
+        """Tell idle workers to exit and wait for them a moment; those that run something go on without us."""
+        self._writer.close(PARTING_SECONDS)
+        own = self._crew.own
+        for number, worker in own.items():
+            self._crew.let_go(number)
+            worker.channel.flush()
+        until = clock.now().mono + PARTING_SECONDS
+        ended = select.poll()
+        waiting = {worker.pidfd for number, worker in own.items() if not self._machine.held_by(number)}
+        for pidfd in waiting:
+            ended.register(pidfd, select.POLLIN)
+        while waiting and (left := until - clock.now().mono) > 0:
+            for pidfd, _ in ended.poll(left * 1000):
+                ended.unregister(pidfd)
+                waiting.discard(pidfd)
+
+    def _note(self, text: str) -> None:
+        self._event(text)
+        self._reporter.note(text)
+
+    def _event(self, text: str, attempt: Attempt | None = None) -> None:
+        if attempt is None:
+            self._log.add(clock.now().wall, text)
+        else:
+            self._log.add(self._machine.now.wall, text, self._jobs.id(attempt[0]), attempt[1])
+
+    # ---------------------------------------------------------------------------------------- making it
+
+    def _make_machine(self) -> Machine:
+        assignment = self._assignment
+        graph = Graph.of(assignment.definition)
+        return Machine(
+            assignment.rows,
+            upstream=graph.upstream.__getitem__,
+            downstream=graph.downstream.__getitem__,
+            policy=lambda task_no: self._jobs.task(task_no).retry,
+            log=self._jobs.log,
+            limit=assignment.config.max_process_concurrency,
+            run_state=assignment.run.state,
+            now=clock.now(),
+        )
+
+    def _settings(self) -> WorkerSettings:
+        run, config = self._run, self._assignment.config
+        return WorkerSettings(
+            run_id=run.id,
+            run_uid=run.uid,
+            supervisor=own_identity(),
+            environ=self._assignment.environ,
+            grace_seconds=config.kill_grace_seconds,
+            runners=self._assignment.runners,
+            fallback_folder=fallback_folder(run.uid),
+            leftovers=config.leftovers.value,
+            on_supervisor_death=config.on_supervisor_death.value,
+        )
+
+    def _watch(self, descriptor: int, callback: Callable[[], None]) -> None:
+        self._callbacks[descriptor] = callback
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def _unwatch(self, descriptor: int) -> None:
+        if self._callbacks.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
