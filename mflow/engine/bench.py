@@ -59,7 +59,7 @@ class Bench:
         environment: Environment,
         launcher: Launcher,
         post: Callable[[Facts], None],
-        pump: Callable[[Callable[[], bool], float], bool],
+        pump: Callable[[Callable[[], bool], float], None],
     ) -> None:
         self.log_fd = log_fd
         self.run_id = settings.run_id

@@ -39,17 +39,18 @@ class Channel:
         if len(self._unsent) == 1:
             self.flush()
 
-    def flush(self) -> None:
-        """Send as much of what waits as the socket takes now."""
+    def flush(self) -> bool:
+        """Send as much of what waits as the socket takes now; true if nothing waits any more."""
         while self._unsent:
             try:
                 sent = self._sock.send(self._unsent[0])
             except (BlockingIOError, InterruptedError):
-                return
+                return False
             except OSError:  # nobody is there to read it
                 self._unsent.clear()
-                return
+                return True
             self._drop_sent(sent)
+        return True
 
     def _drop_sent(self, sent: int) -> None:
         head = self._unsent[0]

@@ -35,7 +35,7 @@ class Run(NamedTuple):
 class Stop(NamedTuple):
     """End this attempt: ask at once, kill when the grace is over. Said again, the shorter grace holds.
 
-    An attempt that has not begun ends as CANCELLED without having started. One that is over is no mistake.
+    One that has not begun is given back (`Returned`). One that is over is no mistake.
     """
 
     task_no: int

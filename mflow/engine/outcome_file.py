@@ -52,20 +52,22 @@ def make_fallback_folder(folder: str) -> None:
         raise PermissionError(f"{folder} is not this user's own folder")
 
 
-def write_outcome(log: str, kept: KeptOutcome, *, fallback_folder: str) -> str:
+def write_outcome(log: str, kept: KeptOutcome, *, fallback_folder: str, log_is_ours: bool = True) -> str:
     """Write the file beside the log (making the folder again if it vanished) or else into the fallback folder.
 
-    Returns its path. Raises OSError if it can be had in neither.
+    If the log is not ours, nor is the name beside it: then into the fallback folder. Returns the file's path.
+    Raises OSError if it can be had nowhere.
     """
     text = json.dumps(_to_json(kept), ensure_ascii=True).encode("ascii")
     path = outcome_path(log)
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        _write_whole(path, text)
-    except OSError:
-        make_fallback_folder(fallback_folder)
-        path = fallback_path(path, fallback_folder)
-        _write_whole(path, text)
+    if log_is_ours:
+        with suppress(OSError):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            _write_whole(path, text)
+            return path
+    make_fallback_folder(fallback_folder)
+    path = fallback_path(path, fallback_folder)
+    _write_whole(path, text)
     return path
 
 

@@ -1,0 +1,51 @@
+"""Creating the file of an attempt's output: before anything starts, and never one that was there."""
+
+import os
+from contextlib import suppress
+
+from mflow.engine.outcome_file import fallback_path, make_fallback_folder
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+
+
+def create_log(log: str, fallback_folder: str) -> tuple[int, str]:
+    """Create the log, its folder too if that has vanished, or else one in the fallback folder.
+
+    Returns a descriptor open for appending, and the path. Raises FileExistsError if the name is taken, be it by a
+    link to nowhere: then the attempt has begun before, or somebody made sure that it never will. Raises OSError if
+    the log can be had in neither place.
+    """
+    try:
+        return _create(log), log
+    except FileExistsError:
+        raise
+    except OSError as error:
+        reason = error.strerror
+    if _make_folder(os.path.dirname(log)):
+        with suppress(PermissionError, FileNotFoundError):
+            return _create(log), log
+    try:
+        return _create_in_fallback(log, fallback_folder)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise OSError(
+            error.errno, f"no log: {log}: {reason}; {fallback_folder}: {error.strerror or error}"
+        ) from None
+
+
+def _create_in_fallback(log: str, fallback_folder: str) -> tuple[int, str]:
+    make_fallback_folder(fallback_folder)
+    path = fallback_path(log, fallback_folder)
+    return _create(path), path
+
+
+def _create(path: str) -> int:
+    return os.open(path, _FLAGS, 0o666)
+
+
+def _make_folder(folder: str) -> bool:
+    with suppress(OSError):
+        os.makedirs(folder, exist_ok=True)
+        return True
+    return False
