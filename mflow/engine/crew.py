@@ -31,16 +31,17 @@ class Adopted:
 
 
 class Crew:
-    """Workers by number. `watch(fd, callback)` and `unwatch(fd)` are the loop's."""
+    """Workers by number. `watch(fd, callback)`, `unwatch(fd)`, `watch_writable(fd, also)` are the loop's."""
 
     def __init__(
         self,
         settings: WorkerSettings,
         watch: Callable[[int, Callable[[], None]], None],
         unwatch: Callable[[int], None],
+        watch_writable: Callable[[int, bool], None],
     ) -> None:
         self._settings = settings
-        self._watch, self._unwatch = watch, unwatch
+        self._watch, self._unwatch, self._watch_writable = watch, unwatch, watch_writable
         self._numbers: Iterator[int] = iter(range(1, 1 << 62))
         self.own: dict[int, Worker] = {}
         self.adopted: dict[int, Adopted] = {}
@@ -121,16 +122,22 @@ class Crew:
             self.adopted[number].pidfd if number in self.adopted else self.own[number].pidfd, signal.SIGKILL
         )
 
-    def unsent(self) -> list[Worker]:
-        """Workers for whom something waits to be sent."""
-        return [worker for worker in self.own.values() if worker.channel.wants_write]
+    # ------------------------------------------------------------------------------------ their channels
 
-    def flush(self) -> None:
-        """Send what their sockets take now."""
-        for worker in self.unsent():
+    def flush(self, worker: Worker) -> None:
+        """Send what the worker's socket takes now."""
+        if worker.channel.wants_write:
             worker.channel.flush()
+            self._watch_writable(worker.channel.fileno(), worker.channel.wants_write)
+
+    def hang_up(self, worker: Worker) -> None:
+        """The worker says nothing any more."""
+        self._unwatch(worker.channel.fileno())
 
     def _say(self, number: int, message: messages.Request) -> None:
         worker = self.own.get(number)
-        if worker is not None:
-            worker.channel.send(message)
+        if worker is None:
+            return
+        worker.channel.send(message)
+        if worker.channel.wants_write:
+            self._watch_writable(worker.channel.fileno(), True)

@@ -13,20 +13,20 @@ multiprocessing's would wait for workers, or end them.
 """
 
 import os
-import random
 import select
 import signal
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable
+from datetime import datetime
+from typing import NoReturn
 
 from mflow.core.decisions import Effects
 from mflow.core.errors import MflowError, StoreError, Superseded
 from mflow.core.graph import Graph
 from mflow.core.holders import Attempt
 from mflow.core.machine import Machine, Stop
-from mflow.core.model import AttemptEnd, Batch, TaskRow
+from mflow.core.model import AttemptEnd, Batch
 from mflow.core.model import Ending as AttemptEnding
 from mflow.core.states import Outcome, TaskState
 from mflow.engine import clock, messages
@@ -34,8 +34,9 @@ from mflow.engine.alarms import SignalPipe, Timers
 from mflow.engine.assignment import Assignment, Ending, OpenStore, Reporter, Verdict
 from mflow.engine.children import become_subreaper, reap_orphans
 from mflow.engine.config_watch import ConfigWatch
-from mflow.engine.crew import STARTS_A_TURN, Crew
+from mflow.engine.crew import Crew
 from mflow.engine.evidence import fallback_folder, mark_folder
+from mflow.engine.halting import Halting
 from mflow.engine.identity import own_identity
 from mflow.engine.jobs import Jobs
 from mflow.engine.losses import Losses, Record
@@ -43,16 +44,11 @@ from mflow.engine.master_log import MasterLog
 from mflow.engine.messages import WorkerSettings
 from mflow.engine.persistence import Persistence
 from mflow.engine.pool import allow_many_files, prestart, remove_socket_folder
+from mflow.engine.staff import Staff
 from mflow.engine.wording import ended_words
 from mflow.engine.writer import Writer
 
 __all__ = ["leave", "prestart", "supervise"]
-
-HURRIED_GRACE_SECONDS = (1.0, 0.0)
-"""What is left of the grace at the second Ctrl-C, and at the third."""
-
-STUCK_SECONDS = 20.0
-"""How long after the grace a worker may still not have ended its attempt before it is killed itself."""
 
 PARTING_SECONDS = 5.0
 """How long a stopping supervisor waits for a database that is away, and for workers to exit."""
@@ -94,8 +90,6 @@ class Supervisor:
         run, config = assignment.run, assignment.config
         self._assignment, self._run, self._reporter = assignment, run, reporter
         self._verdict: Verdict | None = None
-        self._signal: int | None = None
-        self._hurries = 0
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._timers = Timers()
@@ -107,10 +101,14 @@ class Supervisor:
         self._record = Record(
             lambda no, n: (self._jobs.id(no), self._jobs.task(no).type, self._jobs.log(no, n))
         )
-        self._facts_fed: list[tuple[int, Attempt, int]] = []
-        self._facts_under_way: list[tuple[int, Attempt, int]] = []
         self._undispatched: list[tuple[int, Attempt]] = []
-        self._crew = Crew(self._settings(), self._watch, self._unwatch)
+        self._crew = Crew(self._settings(), self._watch, self._unwatch, self._watch_writable)
+        self._staff = Staff(
+            self._machine, self._crew, self._losses, self._record, self._note, self._show_beginning
+        )
+        self._halting = Halting(
+            self._machine, self._crew, self._timers, config.kill_grace_seconds, self._note
+        )
         writer = Writer(open_store, run.id, assignment.fence)
         self._writer = writer
         self._persistence = Persistence(writer, self._timers, config.database_patience_seconds, self._note)
@@ -145,9 +143,9 @@ class Supervisor:
         self._event(f"supervisor {os.getpid()} {'resumes' if assignment.resumed else 'starts'} the run")
         self._reporter.began(self._run, assignment.definition, assignment.rows)
         if self._run.cancelled_by:
-            self._cancel(self._run.cancelled_by)
+            self._halting.cancel(self._run.cancelled_by)
         if assignment.resumed:
-            self._losses.recover(assignment.rows, self._adopt)
+            self._losses.recover(assignment.rows, self._staff.adopt)
         else:
             mark_folder(self._run)
         now = clock.now().mono
@@ -156,7 +154,10 @@ class Supervisor:
             self._timers.set("refresh", now + self._reporter.refresh_seconds)
 
     def _turn(self) -> None:
-        self._start_workers()
+        if not self._timers.is_set("start workers"):
+            again = self._staff.start_workers()
+            if again is not None:
+                self._timers.set("start workers", clock.now().mono + again)
         self._offer_batch()
         self._perform(self._machine.effects())
         self._dispatch()
@@ -180,8 +181,6 @@ class Supervisor:
         if self._persistence.idle:
             waits.append(self._machine.wake_in(now))
         timeout = min((wait for wait in waits if wait is not None), default=-1.0)
-        for worker in self._crew.unsent():
-            self._epoll.modify(worker.channel.fileno(), select.EPOLLIN | select.EPOLLOUT)
         return [descriptor for descriptor, _ in self._epoll.poll(timeout)]
 
     def _offer_batch(self) -> None:
@@ -189,7 +188,7 @@ class Supervisor:
             return
         batch = self._machine.next_batch(clock.now())
         if batch is not None:
-            self._facts_under_way, self._facts_fed = self._facts_fed, []
+            self._staff.batch_offered()
             for claim in batch.claims:
                 self._record.begin((claim.task_no, claim.attempt), claim.worker, self._machine.now)
             self._persistence.submit(batch)
@@ -231,24 +230,7 @@ class Supervisor:
             self._machine.ended(*attempt, AttemptEnd(Outcome.NOT_STARTED, message=error.message))
             return
         self._crew.run(number, job)
-        self._event("started", attempt)
-        self._reporter.attempt_began(*attempt, self._machine.now.wall)
-
-    def _start_workers(self) -> None:
-        """As many as are wanted, a few a turn."""
-        missing = self._machine.workers_wanted() - len(self._crew.own)
-        if missing <= 0 or self._timers.is_set("start workers"):
-            return
-        for _ in range(min(missing, STARTS_A_TURN)):
-            try:
-                worker = self._crew.start(self._on_message, self._on_worker_end)
-            except (OSError, EOFError) as error:
-                self._note(f"a worker cannot be started ({error}); trying again")
-                self._timers.set("start workers", clock.now().mono + 1.0)
-                return
-            self._machine.worker_ready(worker.number, worker.identity)
-        if missing > STARTS_A_TURN:
-            self._timers.set("more", clock.now().mono)
+        self._show_beginning(attempt, self._machine.now.wall, "started")
 
     # --------------------------------------------------------------------------------- what has happened
 
@@ -258,77 +240,9 @@ class Supervisor:
             return
         if isinstance(answer.request, Batch):
             self._perform(self._machine.committed(answer.request, clock.now()))
-            for number, attempt, serial in self._facts_under_way:
-                self._crew.facts_kept(number, attempt, serial)
-            self._facts_under_way = []
+            self._staff.batch_committed()
         elif answer.pulse is not None and answer.pulse.cancelled_by:
-            self._cancel(answer.pulse.cancelled_by)
-
-    def _on_message(self, number: int) -> None:
-        worker = self._crew.own.get(number)
-        if worker is None:
-            return
-        worker.channel.flush()
-        if not worker.channel.wants_write:
-            self._epoll.modify(worker.channel.fileno(), select.EPOLLIN)
-        try:
-            for message in worker.channel.receive():
-                self._hear(number, message)
-        except EOFError:
-            self._unwatch(worker.channel.fileno())  # its end is told by its pidfd
-
-    def _hear(self, number: int, message: messages.Report) -> None:
-        match message:
-            case messages.Ended(task_no, attempt, end, retiring):
-                self._losses.spare.update(end.leftovers)
-                if self._machine.is_live(task_no, attempt):
-                    self._machine.ended(task_no, attempt, end, draw=random.random())
-                if retiring:
-                    self._machine.worker_retires(number)
-            case messages.Started(task_no, attempt, pid, started_at):
-                self._record.learn((task_no, attempt), pid=pid, started_at=started_at)
-                self._machine.began(task_no, attempt, pid=pid, started_at=started_at)
-            case messages.Facts(task_no, attempt, facts, serial):
-                self._hear_facts(number, (task_no, attempt), facts, serial)
-            case messages.Returned(attempts):
-                self._machine.returned(number, [one for one in attempts if self._machine.is_live(*one)])
-
-    def _hear_facts(self, number: int, attempt: Attempt, facts: Mapping[str, Any], serial: int) -> None:
-        row = self._record.get(attempt)
-        merged = {**(row.facts if row else {}), **facts}
-        self._record.learn(attempt, facts=merged)
-        self._machine.began(*attempt, facts=merged)
-        self._facts_fed.append((number, attempt, serial))
-
-    def _on_worker_end(self, number: int) -> None:
-        """A worker is over, ours or adopted: account for what it held."""
-        cause = ""
-        if number in self._crew.own:
-            self._on_message(number)  # what it said last
-            cause = f"worker: {self._crew.own[number].probable_cause()}"
-        held = self._machine.held_by(number)
-        for attempt in held:
-            row = self._record.get(attempt)
-            assert row is not None, attempt
-            self._losses.account_for(row, cause)
-        if held and cause:
-            self._note(
-                f"worker {number} died while it held {', '.join(self._jobs.id(no) for no, _ in held)}; {cause}"
-            )
-        self._machine.worker_gone(number)
-        self._crew.remove(number)
-
-    def _adopt(self, row: TaskRow) -> bool:
-        assert row.worker is not None
-        attempt = (row.task_no, row.attempts)
-        number = self._crew.adopt(row.worker, attempt, self._on_worker_end)
-        if number is None:
-            return False
-        self._record.begin(attempt, row.worker, self._machine.now, row)
-        self._machine.adopt(*attempt, number, row.worker)
-        self._event("adopted", attempt)
-        self._reporter.attempt_began(*attempt, row.started_at or row.claimed_at or self._machine.now.wall)
-        return True
+            self._halting.cancel(answer.pulse.cancelled_by)
 
     # ------------------------------------------------------------------------------- signals and timers
 
@@ -336,40 +250,13 @@ class Supervisor:
         for number in self._signals.take():
             match number:
                 case signal.SIGINT | signal.SIGTERM:
-                    self._stop(number)
+                    self._halting.on_signal(number)
                 case signal.SIGHUP:
                     self._log.reopen()
                 case signal.SIGUSR1:
                     self._persistence.want_beat()
                 case signal.SIGCHLD:
                     reap_orphans()
-
-    def _stop(self, number: int) -> None:
-        if self._signal is None:
-            self._signal = number
-            self._halt(
-                Stop.SIGNAL, f"{signal.Signals(number).name}: ending running tasks; resume goes on from here"
-            )
-        elif self._hurries < len(HURRIED_GRACE_SECONDS):
-            grace = HURRIED_GRACE_SECONDS[self._hurries]
-            self._hurries += 1
-            self._note(f"{signal.Signals(number).name} again: running tasks are killed in {grace:g} s")
-            self._end_all(grace)
-
-    def _cancel(self, by: str) -> None:
-        if self._machine.stopping is not Stop.CANCEL:
-            self._halt(Stop.CANCEL, f"cancelled by {by}: ending running tasks")
-
-    def _halt(self, why: Stop, text: str) -> None:
-        self._note(text)
-        self._machine.stop(why)
-        now = clock.now().mono
-        self._timers.set("stuck", now + self._assignment.config.kill_grace_seconds + STUCK_SECONDS)
-
-    def _end_all(self, grace_seconds: float) -> None:
-        for number in (*self._crew.own, *self._crew.adopted):
-            for attempt in self._machine.held_by(number)[:1]:
-                self._crew.end(number, attempt, grace_seconds)
 
     def _on_timer(self, name: str) -> None:
         now = clock.now().mono
@@ -388,7 +275,7 @@ class Supervisor:
                 if self._reporter.refresh_seconds is not None:
                     self._timers.set("refresh", now + self._reporter.refresh_seconds)
             case "stuck":
-                self._kill_stuck_workers()
+                self._halting.kill_stuck()
 
     def _reload_config(self) -> None:
         limit, text = self._config_watch.look()
@@ -398,21 +285,19 @@ class Supervisor:
             self._note(f"max_process_concurrency is now {limit}")
             self._machine.set_limit(limit)
 
-    def _kill_stuck_workers(self) -> None:
-        for number in (*self._crew.own, *self._crew.adopted):
-            if self._machine.held_by(number):
-                self._note(f"worker {number} does not answer: it is killed")
-                self._crew.kill(number)
-
     def _give_up_if_stopping(self) -> None:
         """A stopping supervisor does not wait for a database for long: outcomes are kept by the workers."""
         if not (self._machine.stopping and self._persistence.failing):
             return
-        if not any(self._machine.held_by(number) for number in (*self._crew.own, *self._crew.adopted)):
+        if self._halting.nothing_runs():
             message = "the database is away: what has ended is kept in files until the run is resumed"
-            self._verdict = Verdict(Ending.STOPPED, self._signal, message)
+            self._verdict = Verdict(Ending.STOPPED, self._halting.signal, message)
 
     # ---------------------------------------------------------------------------------- showing, leaving
+
+    def _show_beginning(self, attempt: Attempt, at: datetime, how: str) -> None:
+        self._event(how, attempt)
+        self._reporter.attempt_began(*attempt, at)
 
     def _show_ending(self, ending: AttemptEnding) -> None:
         attempt = (ending.task_no, ending.attempt)
@@ -430,8 +315,8 @@ class Supervisor:
             return Verdict(Ending.CANCELLED)
         if counts[TaskState.SUCCESS] == sum(counts.values()):
             return Verdict(Ending.SUCCESS)
-        if self._signal is not None:
-            return Verdict(Ending.STOPPED, self._signal)
+        if self._halting.signal is not None:
+            return Verdict(Ending.STOPPED, self._halting.signal)
         return Verdict(Ending.FAILED)
 
     def _part(self) -> None:
@@ -494,6 +379,10 @@ class Supervisor:
     def _watch(self, descriptor: int, callback: Callable[[], None]) -> None:
         self._callbacks[descriptor] = callback
         self._epoll.register(descriptor, select.EPOLLIN)
+
+    def _watch_writable(self, descriptor: int, also: bool) -> None:
+        if descriptor in self._callbacks:
+            self._epoll.modify(descriptor, select.EPOLLIN | select.EPOLLOUT if also else select.EPOLLIN)
 
     def _unwatch(self, descriptor: int) -> None:
         if self._callbacks.pop(descriptor, None) is not None:

@@ -1,0 +1,64 @@
+"""Bringing a run to a halt: on a signal or an operator's word, once gently, again sooner, at last by force."""
+
+import signal
+from collections.abc import Callable
+
+from mflow.core.machine import Machine, Stop
+from mflow.engine import clock
+from mflow.engine.alarms import Timers
+from mflow.engine.crew import Crew
+
+HURRIED_GRACE_SECONDS = (1.0, 0.0)
+"""What is left of the grace at the second Ctrl-C, and at the third."""
+
+STUCK_SECONDS = 20.0
+"""How long after the grace a worker may still not have ended its attempt before it is killed itself."""
+
+
+class Halting:
+    """Remembers what stopped the run, and how urgently."""
+
+    def __init__(
+        self, machine: Machine, crew: Crew, timers: Timers, grace_seconds: float, note: Callable[[str], None]
+    ) -> None:
+        self._machine, self._crew, self._timers, self._note = machine, crew, timers, note
+        self._grace_seconds = grace_seconds
+        self.signal: int | None = None
+        self._hurries = 0
+
+    def on_signal(self, number: int) -> None:
+        """The first ends running tasks within the grace; further ones shorten it."""
+        name = signal.Signals(number).name
+        if self.signal is None:
+            self.signal = number
+            self._halt(Stop.SIGNAL, f"{name}: ending running tasks; a resume goes on from here")
+        elif self._hurries < len(HURRIED_GRACE_SECONDS):
+            grace = HURRIED_GRACE_SECONDS[self._hurries]
+            self._hurries += 1
+            self._note(f"{name} again: running tasks are killed in {grace:g} s")
+            for worker, attempt in self._executing():
+                self._crew.end(worker, attempt, grace)
+
+    def cancel(self, by: str) -> None:
+        """Somebody asked for the run's end."""
+        if self._machine.stopping is not Stop.CANCEL:
+            self._halt(Stop.CANCEL, f"cancelled by {by}: ending running tasks")
+
+    def kill_stuck(self) -> None:
+        """The grace and more is over: a worker that still holds something does not answer."""
+        for number, _ in self._executing():
+            self._note(f"worker {number} does not answer: it is killed")
+            self._crew.kill(number)
+
+    def nothing_runs(self) -> bool:
+        """Whether no worker holds an attempt."""
+        return not self._executing()
+
+    def _halt(self, why: Stop, text: str) -> None:
+        self._note(text)
+        self._machine.stop(why)
+        self._timers.set("stuck", clock.now().mono + self._grace_seconds + STUCK_SECONDS)
+
+    def _executing(self) -> list[tuple[int, tuple[int, int]]]:
+        numbers = (*self._crew.own, *self._crew.adopted)
+        return [(number, held[0]) for number in numbers if (held := self._machine.held_by(number))]

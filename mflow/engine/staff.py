@@ -1,0 +1,126 @@
+"""What workers say, and what becomes of them: from messages and ends of processes to events of the machine."""
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from mflow.core.holders import Attempt
+from mflow.core.machine import Machine
+from mflow.core.model import TaskRow
+from mflow.engine import clock, messages
+from mflow.engine.crew import STARTS_A_TURN, Crew
+from mflow.engine.losses import Losses, Record
+
+FactsSerial = tuple[int, Attempt, int]
+"""Worker, attempt and serial number of facts that are to be confirmed once committed."""
+
+
+class Staff:
+    """Hears workers, starts them as they are wanted, and accounts for those that are over."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        crew: Crew,
+        losses: Losses,
+        record: Record,
+        note: Callable[[str], None],
+        began: Callable[[Attempt, datetime, str], None],
+    ) -> None:
+        """`began(attempt, at, "adopted")` is told of attempts taken over."""
+        self._machine, self._crew, self._losses, self._record = machine, crew, losses, record
+        self._note, self._began = note, began
+        self._facts_fed: list[FactsSerial] = []
+        self._facts_under_way: list[FactsSerial] = []
+
+    def start_workers(self) -> float | None:
+        """As many as are wanted, a few a turn; seconds after which to be called again, or None."""
+        missing = self._machine.workers_wanted() - len(self._crew.own)
+        for _ in range(min(missing, STARTS_A_TURN)):
+            try:
+                worker = self._crew.start(self.on_message, self.on_worker_end)
+            except (OSError, EOFError) as error:
+                self._note(f"a worker cannot be started ({error}); trying again")
+                return 1.0
+            self._machine.worker_ready(worker.number, worker.identity)
+        return 0.0 if missing > STARTS_A_TURN else None
+
+    def adopt(self, row: TaskRow) -> bool:
+        """Watch the worker of an attempt whose supervisor is dead; False if it has just gone."""
+        assert row.worker is not None
+        attempt = (row.task_no, row.attempts)
+        number = self._crew.adopt(row.worker, attempt, self.on_worker_end)
+        if number is None:
+            return False
+        self._record.begin(attempt, row.worker, self._machine.now, row)
+        self._machine.adopt(*attempt, number, row.worker)
+        self._began(attempt, row.started_at or row.claimed_at or self._machine.now.wall, "adopted")
+        return True
+
+    # ------------------------------------------------------------------------------------- what they say
+
+    def on_message(self, number: int) -> None:
+        """A worker's channel can be read, or written again."""
+        worker = self._crew.own.get(number)
+        if worker is None:
+            return
+        self._crew.flush(worker)
+        try:
+            for message in worker.channel.receive():
+                self._hear(number, message)
+        except EOFError:
+            self._crew.hang_up(worker)  # its end is told by its pidfd
+
+    def _hear(self, number: int, message: messages.Report) -> None:
+        match message:
+            case messages.Ended(task_no, attempt, end, retiring):
+                self._losses.spare.update(end.leftovers)
+                if self._machine.is_live(task_no, attempt):
+                    self._machine.ended(task_no, attempt, end, draw=random.random())
+                if retiring:
+                    self._machine.worker_retires(number)
+            case messages.Started(task_no, attempt, pid, started_at):
+                self._record.learn((task_no, attempt), pid=pid, started_at=started_at)
+                self._machine.began(task_no, attempt, pid=pid, started_at=started_at)
+            case messages.Facts(task_no, attempt, facts, serial):
+                self._hear_facts(number, (task_no, attempt), facts, serial)
+            case messages.Returned(attempts):
+                self._machine.returned(number, [one for one in attempts if self._machine.is_live(*one)])
+
+    def _hear_facts(self, number: int, attempt: Attempt, facts: Mapping[str, Any], serial: int) -> None:
+        row = self._record.get(attempt)
+        merged = {**(row.facts if row else {}), **facts}
+        self._record.learn(attempt, facts=merged)
+        self._machine.began(*attempt, facts=merged)
+        self._facts_fed.append((number, attempt, serial))
+
+    def batch_offered(self) -> None:
+        """What was recorded so far is in the batch that is under way now."""
+        self._facts_under_way += self._facts_fed
+        self._facts_fed = []
+
+    def batch_committed(self) -> None:
+        """Confirm what was recorded."""
+        for number, attempt, serial in self._facts_under_way:
+            self._crew.facts_kept(number, attempt, serial)
+        self._facts_under_way = []
+
+    # --------------------------------------------------------------------------------- when they are over
+
+    def on_worker_end(self, number: int) -> None:
+        """A worker is over, ours or adopted: account for what it held."""
+        self._machine.tick(clock.now())
+        cause = ""
+        if number in self._crew.own:
+            self.on_message(number)  # what it said last
+            cause = f"its worker: {self._crew.own[number].probable_cause()}"
+        held = self._machine.held_by(number)
+        rows = [row for attempt in held if (row := self._record.get(attempt)) is not None]
+        assert len(rows) == len(held), held
+        for row in rows:
+            self._losses.account_for(row, cause)
+        if rows and cause:
+            self._note(f"a worker died while it held {', '.join(row.id for row in rows)}; {cause}")
+        self._machine.worker_gone(number)
+        self._crew.remove(number)
