@@ -8,7 +8,7 @@ A RUNNING row:
 
     where the worker ran     worker  outcome file  log                      decision
     -----------------------  ------  ------------  -----------------------  -----------------------------------
-    anywhere                 any     matches       any                      Take what the file says
+    anywhere                 any     matches       any (but see Secure)     Take what the file says
     another host, pid        -       none          any                      Take UNKNOWN: it cannot be probed
       namespace; not known
     this host, another boot  -       none          any                      Take LOST: the restart ended it
@@ -30,7 +30,8 @@ lives, then the outcome file, then the log, then the sweep.
 **Secure.** A worker whose supervisor has died begins nothing that is queued in it, but it may have looked just
 before that death. The log's name is the referee, since whoever creates it does so exclusively: the adopter takes
 the name (a symbolic link to `SECURED_LINK`, which no worker makes and which survives a second crash), or finds
-that the worker was quicker. A worker that finds the name taken must never begin the attempt.
+that the worker was quicker. A worker that finds the name taken must never begin the attempt; if its file says
+NOT_STARTED of what was secured, that is NotBegun.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Evidence:
     """What was found out about the last attempt of a row, in the order of the fields."""
 
     here: Identity  # who looks
-    worker_alive: bool | None  # identity checked; None: not visible from here
+    worker_alive: bool | None  # identity checked; None: cannot be seen from here
     outcome: AttemptEnd | None  # of a file that names this run's uid, task, attempt and worker
     log: LogTrace
     survivors: tuple[int, ...] | None = (
@@ -127,7 +128,7 @@ def is_unproven(row: TaskRow) -> bool:
     end = row.end
     if row.state is not TaskState.FAILED or end is None:
         return False
-    return end.outcome is Outcome.UNKNOWN or bool(end.survivors)
+    return _is_unknown(row) or bool(end.survivors)
 
 
 def decide(row: TaskRow, evidence: Evidence) -> Decision:
@@ -140,7 +141,7 @@ def decide(row: TaskRow, evidence: Evidence) -> Decision:
 
 
 def _of_running(row: TaskRow, evidence: Evidence) -> Decision:
-    if evidence.outcome is not None:
+    if evidence.outcome is not None and not _is_only_refusal(evidence):
         return Take(evidence.outcome)
     if row.worker is None or not _can_be_told(row.worker, evidence):
         return Take(_unknown(row, _not_visible(row.worker, evidence.here)))
@@ -164,7 +165,7 @@ def _of_dead(row: TaskRow, evidence: Evidence) -> Decision:
 
 def _of_failed(row: TaskRow, evidence: Evidence) -> Decision:
     """An attempt that was not proven over when its row became FAILED."""
-    if evidence.outcome is not None and evidence.outcome.ok:
+    if evidence.outcome is not None and evidence.outcome.ok and _is_unknown(row):
         return Settled(evidence.outcome)
     if evidence.outcome is not None and not evidence.outcome.survivors:
         return Again()
@@ -185,6 +186,16 @@ def _of_failed(row: TaskRow, evidence: Evidence) -> Decision:
 
 
 # ------------------------------------------------------------------------------------- what follows from what
+
+
+def _is_unknown(row: TaskRow) -> bool:
+    return row.end is not None and row.end.outcome is Outcome.UNKNOWN
+
+
+def _is_only_refusal(evidence: Evidence) -> bool:
+    """The worker came too late to begin what was secured, and says so in its file: no failure of the task."""
+    assert evidence.outcome is not None
+    return evidence.log is LogTrace.SECURED and evidence.outcome.outcome is Outcome.NOT_STARTED
 
 
 def _can_be_told(worker: Identity, evidence: Evidence) -> bool:

@@ -1,0 +1,253 @@
+"""Every line of the table of `mflow.core.recovery`."""
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from mflow.core.model import AttemptEnd, Identity, TaskRow
+from mflow.core.recovery import (
+    Adopt,
+    Again,
+    Decision,
+    Evidence,
+    LogTrace,
+    NotBegun,
+    Secure,
+    Settled,
+    Stays,
+    Sweep,
+    Take,
+    decide,
+    is_unproven,
+)
+from mflow.core.states import Outcome, TaskState
+
+HERE = Identity("batch1", "boot-a", 1, 50, 500)
+WORKER = Identity("batch1", "boot-a", 1, 4700, 900)
+STARTED = datetime(2024, 1, 1, tzinfo=UTC)
+
+SUCCEEDED = AttemptEnd(Outcome.EXITED, 0)
+FAILED = AttemptEnd(Outcome.EXITED, 3)
+REFUSED = AttemptEnd(Outcome.NOT_STARTED)
+
+ELSEWHERE = replace(WORKER, host="batch2")
+CONTAINER = replace(WORKER, pid_ns=2)
+REBOOTED = replace(WORKER, boot_id="boot-z")
+
+
+def _running(worker: Identity | None = WORKER, *, pid: int | None = None) -> TaskRow:
+    started_at = STARTED if pid else None
+    return TaskRow(
+        0, "load", "bash", TaskState.RUNNING, attempts=2, worker=worker, pid=pid, started_at=started_at
+    )
+
+
+def _failed(end: AttemptEnd, worker: Identity | None = WORKER) -> TaskRow:
+    return replace(_running(worker), state=TaskState.FAILED, end=end)
+
+
+def _seen(
+    alive: bool | None,
+    log: LogTrace,
+    outcome: AttemptEnd | None = None,
+    survivors: tuple[int, ...] | None = None,
+) -> Evidence:
+    return Evidence(HERE, alive, outcome, log, survivors)
+
+
+def _taken(decision: Decision) -> AttemptEnd:
+    assert isinstance(decision, Take)
+    return decision.end
+
+
+# ------------------------------------------------------------------------------------------- running rows
+
+
+@pytest.mark.parametrize("worker", [WORKER, ELSEWHERE, CONTAINER, REBOOTED, None])
+@pytest.mark.parametrize("log", LogTrace)
+@pytest.mark.parametrize("end", [SUCCEEDED, FAILED])
+def test_a_matching_file_is_taken_wherever_the_worker_ran(
+    worker: Identity | None, log: LogTrace, end: AttemptEnd
+) -> None:
+    alive = True if worker is WORKER else None
+    assert decide(_running(worker), _seen(alive, log, end)) == Take(end)
+
+
+@pytest.mark.parametrize(
+    ("worker", "words"),
+    [(ELSEWHERE, "batch2"), (CONTAINER, "pid namespace"), (None, "no worker"), (WORKER, "may not see")],
+)
+@pytest.mark.parametrize("log", LogTrace)
+def test_what_cannot_be_probed_is_unknown_and_says_where_it_ran(
+    worker: Identity | None, words: str, log: LogTrace
+) -> None:
+    end = _taken(decide(_running(worker), _seen(None, log)))
+    assert end.outcome is Outcome.UNKNOWN
+    assert end.message is not None
+    assert words in end.message
+    assert worker is None or "4700" in end.message
+
+
+@pytest.mark.parametrize("log", [LogTrace.FOUND, LogTrace.ABSENT, LogTrace.UNPROVEN])
+def test_a_restarted_host_ended_everything_but_proves_no_missing_start(log: LogTrace) -> None:
+    end = _taken(decide(_running(REBOOTED), _seen(None, log)))
+    assert end.outcome is Outcome.LOST
+    assert end.message is not None
+    assert "batch1" in end.message
+
+
+@pytest.mark.parametrize("log", [LogTrace.FOUND, LogTrace.UNPROVEN])
+def test_what_lives_is_adopted_and_named(log: LogTrace) -> None:
+    decision = decide(_running(pid=4711), _seen(True, log))
+    assert isinstance(decision, Adopt)
+    assert "batch1" in decision.message
+    assert "4711" in decision.message
+    assert "4700" in decision.message
+
+
+def test_what_a_live_worker_has_not_begun_is_secured_first() -> None:
+    assert decide(_running(), _seen(True, LogTrace.ABSENT)) == Secure()
+
+
+@pytest.mark.parametrize("alive", [True, False])
+@pytest.mark.parametrize("outcome", [None, REFUSED])
+def test_what_was_secured_never_begins(alive: bool, outcome: AttemptEnd | None) -> None:
+    assert decide(_running(), _seen(alive, LogTrace.SECURED, outcome)) == NotBegun(spent=True)
+
+
+def test_what_could_not_start_by_itself_is_taken_from_its_file() -> None:
+    assert decide(_running(), _seen(False, LogTrace.FOUND, REFUSED)) == Take(REFUSED)
+
+
+def test_a_dead_worker_without_a_log_has_begun_nothing() -> None:
+    assert decide(_running(), _seen(False, LogTrace.ABSENT)) == NotBegun(spent=False)
+
+
+def test_a_missing_log_proves_nothing_if_the_worker_had_said_that_it_began() -> None:
+    assert decide(_running(pid=4711), _seen(False, LogTrace.ABSENT)) == Sweep()
+    assert isinstance(decide(_running(pid=4711), _seen(True, LogTrace.ABSENT)), Adopt)
+
+
+@pytest.mark.parametrize("log", [LogTrace.FOUND, LogTrace.UNPROVEN])
+def test_a_dead_worker_is_lost_once_its_orphans_are_ended(log: LogTrace) -> None:
+    assert decide(_running(), _seen(False, log)) == Sweep()
+    end = _taken(decide(_running(), _seen(False, log, survivors=())))
+    assert end.outcome is Outcome.LOST
+    assert end.message is not None
+    assert "4700" in end.message
+
+
+def test_orphans_that_cannot_be_ended_make_it_unknown_by_their_pids() -> None:
+    end = _taken(decide(_running(), _seen(False, LogTrace.FOUND, survivors=(7, 8))))
+    assert (end.outcome, end.survivors) == (Outcome.UNKNOWN, (7, 8))
+    assert end.message is not None
+    assert "7, 8" in end.message
+
+
+def test_a_lost_attempt_keeps_the_start_that_was_known() -> None:
+    end = _taken(decide(_running(pid=4711), _seen(False, LogTrace.FOUND, survivors=())))
+    assert end.started_at == STARTED
+
+
+# -------------------------------------------------------------------------------------------- failed rows
+
+UNKNOWN = AttemptEnd(Outcome.UNKNOWN)
+NOT_ENDED = AttemptEnd(Outcome.TIMED_OUT, survivors=(9,))
+
+
+def test_only_an_end_that_was_not_proven_needs_evidence() -> None:
+    assert is_unproven(_failed(UNKNOWN))
+    assert is_unproven(_failed(NOT_ENDED))
+    assert not is_unproven(_failed(FAILED))
+    assert not is_unproven(_failed(AttemptEnd(Outcome.LOST)))
+    assert not is_unproven(replace(_failed(UNKNOWN), end=None))
+    assert not is_unproven(_running())
+
+
+def test_a_file_with_a_good_end_settles_what_was_unknown() -> None:
+    assert decide(_failed(UNKNOWN), _seen(False, LogTrace.FOUND, SUCCEEDED)) == Settled(SUCCEEDED)
+    assert decide(_failed(UNKNOWN, ELSEWHERE), _seen(None, LogTrace.FOUND, SUCCEEDED)) == Settled(SUCCEEDED)
+
+
+def test_a_file_with_another_end_lets_it_run_again() -> None:
+    assert decide(_failed(UNKNOWN), _seen(False, LogTrace.FOUND, FAILED)) == Again()
+
+
+@pytest.mark.parametrize("end", [UNKNOWN, NOT_ENDED])
+def test_what_still_runs_stays_failed(end: AttemptEnd) -> None:
+    decision = decide(_failed(end), _seen(True, LogTrace.FOUND))
+    assert isinstance(decision, Stays)
+    assert "batch1" in decision.message
+    assert "4700" in decision.message
+
+
+def test_a_failed_row_whose_live_worker_has_not_begun_it_is_secured_and_runs_again() -> None:
+    assert decide(_failed(UNKNOWN), _seen(True, LogTrace.ABSENT)) == Secure()
+    assert decide(_failed(UNKNOWN), _seen(True, LogTrace.SECURED)) == Again()
+
+
+@pytest.mark.parametrize("end", [UNKNOWN, NOT_ENDED])
+@pytest.mark.parametrize("outcome", [None, NOT_ENDED])
+def test_a_dead_workers_orphans_are_ended_before_it_runs_again(
+    end: AttemptEnd, outcome: AttemptEnd | None
+) -> None:
+    assert decide(_failed(end), _seen(False, LogTrace.FOUND, outcome)) == Sweep()
+    assert decide(_failed(end), _seen(False, LogTrace.FOUND, outcome, ())) == Again()
+    decision = decide(_failed(end), _seen(False, LogTrace.FOUND, outcome, (9,)))
+    assert isinstance(decision, Stays)
+    assert "9" in decision.message
+
+
+def test_on_another_host_it_runs_again_on_the_word_of_a_later_resume_with_a_warning() -> None:
+    decision = decide(_failed(UNKNOWN, ELSEWHERE), _seen(None, LogTrace.ABSENT))
+    assert isinstance(decision, Again)
+    assert "batch2" in decision.warning
+    assert "4700" in decision.warning
+
+
+def test_after_a_restart_of_its_host_it_runs_again() -> None:
+    assert decide(_failed(UNKNOWN, REBOOTED), _seen(None, LogTrace.FOUND)) == Again()
+
+
+def test_what_this_user_may_not_see_stays() -> None:
+    assert isinstance(decide(_failed(UNKNOWN), _seen(None, LogTrace.FOUND)), Stays)
+
+
+# ------------------------------------------------------------------------------------------- all of it
+
+
+def _all_evidence() -> list[Evidence]:
+    return [
+        _seen(alive, log, outcome, survivors)
+        for alive, log, outcome, survivors in itertools.product(
+            (True, False, None), LogTrace, (None, SUCCEEDED, FAILED, REFUSED, NOT_ENDED), (None, (), (9,))
+        )
+    ]
+
+
+@pytest.mark.parametrize("worker", [WORKER, ELSEWHERE, CONTAINER, REBOOTED, None])
+@pytest.mark.parametrize("pid", [None, 4711])
+def test_a_running_row_is_always_decided(worker: Identity | None, pid: int | None) -> None:
+    for evidence in _all_evidence():
+        decision = decide(_running(worker, pid=pid), evidence)
+        assert isinstance(decision, Adopt | Take | NotBegun | Secure | Sweep)
+        if isinstance(decision, Sweep):
+            assert evidence.survivors is None
+
+
+@pytest.mark.parametrize("worker", [WORKER, ELSEWHERE, CONTAINER, REBOOTED, None])
+@pytest.mark.parametrize("end", [UNKNOWN, NOT_ENDED])
+def test_an_unproven_row_is_always_decided(worker: Identity | None, end: AttemptEnd) -> None:
+    for evidence in _all_evidence():
+        decision = decide(_failed(end, worker), evidence)
+        assert isinstance(decision, Settled | Again | Stays | Secure | Sweep)
+        if isinstance(decision, Sweep):
+            assert evidence.survivors is None
+
+
+@pytest.mark.parametrize("state", [TaskState.PENDING, TaskState.SUCCESS, TaskState.FAILED])
+def test_other_rows_are_nobodys_question(state: TaskState) -> None:
+    with pytest.raises(ValueError, match="nothing to decide"):
+        decide(replace(_running(), state=state), _seen(True, LogTrace.FOUND))
