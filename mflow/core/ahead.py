@@ -46,6 +46,11 @@ def late_at(holder: Holder) -> float:
     return holder.head_since + AHEAD_SECONDS
 
 
+def late(holders: Holders, mono: float) -> list[Holder]:
+    """Workers whose claims wait behind an attempt that has turned out long: they are to be asked back."""
+    return [holder for holder in holders if holder.ahead and late_at(holder) <= mono]
+
+
 def is_hungry(holders: Holders, depth: int, limit: int, mono: float) -> bool:
     """Whether a worker that may be given claims has nothing to execute, or will not have in a moment."""
     if holders.busy > limit or (holders.busy == limit and not depth):

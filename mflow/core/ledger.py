@@ -8,8 +8,18 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 
-from mflow.core.model import AttemptEnd, Ending, GiveBack, Progress, Reset, Settle, TaskRow
-from mflow.core.states import TASK_TRANSITIONS, TaskState, check_task_transition
+from mflow.core.model import (
+    AttemptEnd,
+    Batch,
+    Claim,
+    Ending,
+    GiveBack,
+    Progress,
+    Reset,
+    Settle,
+    TaskRow,
+)
+from mflow.core.states import TASK_TRANSITIONS, RunState, TaskState, check_task_transition
 
 _STATES = tuple(TaskState)
 _CODE = {state: code for code, state in enumerate(_STATES)}
@@ -36,7 +46,7 @@ class Ledger:
             self._load(row)
         for row in rows:
             self._waiting[row.task_no] = self._count_waiting(upstream(row.task_no))
-        self.clear()
+        self._clear()
 
     def _load(self, row: TaskRow) -> None:
         self._state[row.task_no] = _CODE[row.state]
@@ -118,8 +128,25 @@ class Ledger:
 
     # --------------------------------------------------------------------------------------- what is not kept
 
-    def clear(self) -> None:
-        """All that was noted is in a batch now."""
+    def take(
+        self, number: int, claims: tuple[Claim, ...], run_state: RunState | None, *, release: bool
+    ) -> Batch:
+        """All that was noted, and what is given, as a batch."""
+        batch = Batch(
+            number=number,
+            claims=claims,
+            endings=tuple(self.endings),
+            give_backs=tuple(self.give_backs),
+            resets=tuple(self.resets),
+            settles=tuple(self.settles),
+            progress=tuple(self.progress),
+            run_state=run_state,
+            release=release,
+        )
+        self._clear()
+        return batch
+
+    def _clear(self) -> None:
         self.endings: list[Ending] = []
         self.give_backs: list[GiveBack] = []
         self.resets: list[Reset] = []

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from mflow.core.ahead import Pace, is_hungry, late_at, takers
+from mflow.core.ahead import Pace, is_hungry, late, late_at, takers
 from mflow.core.decisions import Effects, Now
 from mflow.core.ends import Stop, Witness, what_follows
 from mflow.core.holders import Attempt, Holder, Holders
@@ -34,15 +34,7 @@ from mflow.core.orders import Orders
 from mflow.core.ready import FileOrder, ReadyQueue, Rule
 from mflow.core.states import Outcome, RunState, TaskState
 
-__all__ = [
-    "FLUSH_SECONDS",
-    "MOST_FALSE_STARTS",
-    "Attempt",
-    "Effects",
-    "Machine",
-    "Now",
-    "Stop",
-]
+__all__ = ["FLUSH_SECONDS", "MOST_FALSE_STARTS", "Attempt", "Effects", "Machine", "Now", "Stop"]
 
 FLUSH_SECONDS = 0.05
 """How long an end may wait for company before it is committed."""
@@ -143,7 +135,7 @@ class Machine:
 
     def adopt(self, task_no: int, attempt: int, number: int, identity: Identity) -> None:
         """The attempt of a dead supervisor lives on in this worker; it counts against the limit."""
-        self._expect_live(task_no, attempt)
+        assert (task_no, attempt) in self.undecided(), f"task {task_no} attempt {attempt} is decided"
         holder = self._holders.get(number)
         if holder is None:
             holder = Holder(number, identity, adopted=True, retiring=True, head_since=self.now.mono)
@@ -197,13 +189,11 @@ class Machine:
 
         `spent`: the attempt's log has its name taken, so the number is not used again.
         """
-        strikes = self._false_starts.get(task_no, 0) + self._is_false_start(task_no, attempt)
+        strikes = self._count_false_start(task_no, attempt)
         if strikes >= MOST_FALSE_STARTS:
             message = f"its worker died {strikes} times before it could start"
             self.ended(task_no, attempt, AttemptEnd(Outcome.NOT_STARTED, message=message), draw=draw)
             return
-        if strikes:
-            self._false_starts[task_no] = strikes
         self._put_back(task_no, attempt, spent=spent)
 
     def returned(self, number: int, attempts: Sequence[Attempt]) -> None:
@@ -260,14 +250,19 @@ class Machine:
         assert self._under_way is None, "a batch is under way"
         self.now = now
         self._ready.wake(now.wall)
-        self._ask_back_late()
+        for holder in late(self._holders, now.mono):
+            self._orders.ask_back(holder)
         if self.released or not self._due():
             return None
         claims = self._claim()
         run_state, release = self._closing()
         if not (claims or run_state or release or self._ledger.dirty):
             return None
-        return self._send_off(claims, run_state, release)
+        self._batch_number += 1
+        self._pending_since = None
+        self._orders.hold_off(claims)
+        self._under_way = self._ledger.take(self._batch_number, claims, run_state, release=release)
+        return self._under_way
 
     def committed(self, batch: Batch, now: Now) -> Effects:
         """The batch is in the database: what follows from it, and what `effects` had to say."""
@@ -305,9 +300,11 @@ class Machine:
 
     def _is_hungry(self) -> bool:
         """A task is ready, and so is a worker, or will be in a moment."""
-        if not len(self._ready) or self._holders.undecided:
-            return False
-        return is_hungry(self._holders, self._pace.depth, self.limit, self.now.mono)
+        return (
+            len(self._ready) > 0
+            and not self._holders.undecided
+            and is_hungry(self._holders, self._pace.depth, self.limit, self.now.mono)
+        )
 
     def _claim(self) -> tuple[Claim, ...]:
         """Bind ready tasks to workers."""
@@ -341,26 +338,6 @@ class Machine:
         """Nothing runs, and nothing may start any more."""
         return not self._holders.live_tasks and (self.stopping is not None or not self._ready)
 
-    def _send_off(self, claims: tuple[Claim, ...], run_state: RunState | None, release: bool) -> Batch:
-        ledger = self._ledger
-        self._batch_number += 1
-        batch = Batch(
-            number=self._batch_number,
-            claims=claims,
-            endings=tuple(ledger.endings),
-            give_backs=tuple(ledger.give_backs),
-            resets=tuple(ledger.resets),
-            settles=tuple(ledger.settles),
-            progress=tuple(ledger.progress),
-            run_state=run_state,
-            release=release,
-        )
-        ledger.clear()
-        self._pending_since = None
-        self._orders.hold_off(claims)
-        self._under_way = batch
-        return batch
-
     # ------------------------------------------------------------------------- what follows from a commit
 
     def _dispatch(self, attempt: Attempt) -> None:
@@ -382,11 +359,8 @@ class Machine:
         for behind in self._ledger.release_downstream(task_no):
             self._ready.add(behind, None, self.now.wall)
 
-    def _expect_live(self, task_no: int, attempt: int) -> None:
-        assert self.is_live(task_no, attempt), f"task {task_no} attempt {attempt} is not live"
-
     def _drop_live(self, task_no: int, attempt: int) -> Holder | None:
-        self._expect_live(task_no, attempt)
+        assert self.is_live(task_no, attempt), f"task {task_no} attempt {attempt} is not live"
         self._orders.forget((task_no, attempt))
         return self._holders.drop(task_no, attempt, self.now.mono)
 
@@ -403,21 +377,16 @@ class Machine:
         if holder is not None:
             self._orders.let_go(holder)
 
-    def _is_false_start(self, task_no: int, attempt: int) -> bool:
-        """A worker of ours had to begin this and died: what waited behind it, or was asked back, is not to blame."""
+    def _count_false_start(self, task_no: int, attempt: int) -> int:
+        """How often in a row a worker of ours died that had to begin this (not: that had it waiting behind)."""
         holder = self._holders.live_tasks.get(task_no)
         if holder is None or holder.blamed or holder.asked or self.stopping:
-            return False
-        holder.blamed = holder.held[0] == (task_no, attempt) and not self._orders.is_unheard(
-            (task_no, attempt)
-        )
-        return holder.blamed
-
-    def _ask_back_late(self) -> None:
-        """Claims that wait behind an attempt that turned out long are asked back."""
-        for holder in self._holders:
-            if holder.ahead and late_at(holder) <= self.now.mono:
-                self._orders.ask_back(holder)
+            return 0
+        if holder.held[0] != (task_no, attempt) or self._orders.is_unheard((task_no, attempt)):
+            return 0
+        holder.blamed = True
+        self._false_starts[task_no] = self._false_starts.get(task_no, 0) + 1
+        return self._false_starts[task_no]
 
     def _touch(self) -> None:
         if self._pending_since is None:
