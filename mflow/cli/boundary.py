@@ -1,0 +1,100 @@
+"""The one place where an error becomes a message and an exit code."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+import typer
+
+from mflow.core.errors import InvalidInput, MflowError
+
+DEFECT = 70
+"""Exit code of a defect of mflow itself (EX_SOFTWARE of sysexits.h)."""
+
+INTERRUPTED = 130
+READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended
+
+_TyperUsageError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+
+
+def guarded(command: Callable[[], object]) -> int:
+    """Run a command to its exit code: its own (an int), 0, or that of the error, which is then said on stderr."""
+    try:
+        code = command()
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _give_up_stdout()
+        return READER_GONE
+    except MflowError as error:
+        _say(error)
+        return error.exit_code
+    except OSError as error:
+        return _system_error(error)
+    except Exception as error:  # noqa: BLE001  what is not known is a defect, and said to be one
+        return _usage_error(error) if isinstance(error, _TyperUsageError) else _defect(error)
+    return code if isinstance(code, int) else 0
+
+
+def warn(text: str) -> None:
+    """Say something on stderr that does not stop the command."""
+    _print("mflow: warning:", text)
+
+
+def tell(text: str) -> None:
+    """Say something on stderr that was not asked for but helps."""
+    _print("mflow:", text)
+
+
+def _say(error: MflowError) -> None:
+    if isinstance(error, InvalidInput):
+        for problem in error.problems:
+            _print("mflow: warning:" if problem.warning else "mflow: error:", str(problem))
+    else:
+        _print("mflow: error:", error.message)
+    if error.hint:
+        _print("hint:", error.hint)
+
+
+def _usage_error(error: Exception) -> int:
+    """What typer says of a wrong option, in mflow's own form."""
+    message: str = getattr(error, "format_message", error.__str__)()
+    context = getattr(error, "ctx", None)
+    _print("mflow: error:", message)
+    _print("hint:", f"{context.command_path if context else 'mflow'} --help")
+    return 2
+
+
+def _system_error(error: OSError) -> int:
+    if os.environ.get("MFLOW_DEBUG"):
+        traceback.print_exception(error)
+    where = f"{error.filename}: " if error.filename else ""
+    _print("mflow: error:", f"{where}{error.strerror or type(error).__name__}")
+    return 2
+
+
+def _defect(error: Exception) -> int:
+    """The text of an unknown error may hold a secret: only its kind and place are shown unasked."""
+    if os.environ.get("MFLOW_DEBUG"):
+        traceback.print_exception(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    _print("mflow: error:", f"a defect of mflow: {type(error).__name__} at {frame.filename}:{frame.lineno}")
+    _print("hint:", "please report it with what MFLOW_DEBUG=1 shows; no task's state is lost by it")
+    return DEFECT
+
+
+def _print(start: str, text: str) -> None:
+    from mflow.cli.wording import clean
+
+    try:
+        for line in text.split("\n"):
+            print(start, clean(line), file=sys.stderr)
+    except OSError:
+        pass  # nobody is there to be told
+
+
+def _give_up_stdout() -> None:
+    """What is still buffered for a reader that has gone must not be complained about at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
