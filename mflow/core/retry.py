@@ -22,13 +22,14 @@ RETRIED_BY_DEFAULT = frozenset(
 NEVER_RETRIED = frozenset({Outcome.CANCELLED, Outcome.UNKNOWN})
 
 LONGEST_WAIT_SECONDS = 7 * 24 * 3600.0
-"""Where exponential growth without a cap of the user's own ends."""
+"""The longest wait where the user has set no `max_wait_seconds`; also the longest of those."""
 
 
 def wait_before_retry(policy: RetryPolicy, end: AttemptEnd, tries: int, draw: float) -> float | None:
     """Seconds to wait before the next try after `tries` were used up, or None if there is none.
 
-    `draw` in [0, 1) is the randomness of the jitter, drawn by the caller so that a simulation replays.
+    The first wait is `wait_seconds`; an exponential one doubles with each try; the cap holds for all, jitter
+    included. `draw` in [0, 1) is the randomness of the jitter, drawn by the caller so that a simulation replays.
     """
     if not _matches(policy, end) or policy.attempts <= 1:
         return None
@@ -66,9 +67,11 @@ def _stop(policy: RetryPolicy) -> stop_base:
 def _wait(policy: RetryPolicy, draw: float, state: RetryCallState) -> float:
     from tenacity import wait_exponential, wait_fixed
 
-    cap = LONGEST_WAIT_SECONDS if policy.max_wait_seconds is None else policy.max_wait_seconds
+    cap = LONGEST_WAIT_SECONDS
+    if policy.max_wait_seconds is not None:
+        cap = min(cap, policy.max_wait_seconds)
     if policy.backoff is Backoff.EXPONENTIAL:
         base = wait_exponential(multiplier=policy.wait_seconds, max=cap)(state)
     else:
-        base = wait_fixed(min(policy.wait_seconds, cap))(state)
-    return base + draw * policy.jitter
+        base = wait_fixed(policy.wait_seconds)(state)
+    return min(base + draw * policy.jitter, cap)
