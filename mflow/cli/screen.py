@@ -6,7 +6,7 @@ Rich is loaded only for a terminal: a script that asks for a status every second
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mflow.cli.status_page import HEADINGS, STATE_COLUMN, Page
 from mflow.cli.wording import columns
@@ -26,6 +26,13 @@ STATE_STYLES = {
 def is_terminal() -> bool:
     """Whether stdout is a terminal that understands colours."""
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "")
+
+
+def print_json(value: Any) -> None:
+    """Print a value for programs: on a terminal indented, for people looking at it."""
+    import json
+
+    print(json.dumps(value, indent=2 if sys.stdout.isatty() else None))
 
 
 def show_status(page: Page) -> None:

@@ -1,0 +1,35 @@
+"""`mflow status`: how a run stands."""
+
+from typing import Annotated
+
+import typer
+
+from mflow.cli.options import ConfigOption, DatabaseOption, DatasourcesOption, JsonOption, OptionalRunArgument
+
+
+def status(
+    run: OptionalRunArgument = None,
+    as_json: JsonOption = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every task of a large run, not only those that matter.")
+    ] = False,
+    database: DatabaseOption = None,
+    datasources: DatasourcesOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Show how a run stands: its tasks, why some failed, what to do next."""
+    from mflow.cli.database import opened
+    from mflow.cli.reading import read_view
+
+    with opened(database, datasources, config) as (store, commands):
+        view = read_view(store, run)
+    if as_json:
+        from mflow.cli.screen import print_json
+        from mflow.core.view import status_object
+
+        print_json(status_object(view))
+    else:
+        from mflow.cli.screen import show_status
+        from mflow.cli.status_page import status_page
+
+        show_status(status_page(view, commands, everything=everything))
