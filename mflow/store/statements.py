@@ -37,7 +37,12 @@ def _given(name: str, column: sa.Column[Any]) -> sa.BindParameter[Any]:
     return sa.bindparam(name, type_=column.type)
 
 
-_THIS_TASK = (tasks.c.run_id == _given("run", tasks.c.run_id), tasks.c.task_no == _given("no", tasks.c.task_no))
+_ZERO: sa.ColumnElement[int] = sa.literal_column("0", sa.Integer)
+
+_THIS_TASK = (
+    tasks.c.run_id == _given("run", tasks.c.run_id),
+    tasks.c.task_no == _given("no", tasks.c.task_no),
+)
 _THIS_ATTEMPT = (
     attempts.c.run_id == _given("run", attempts.c.run_id),
     attempts.c.task_no == _given("no", attempts.c.task_no),
@@ -65,7 +70,7 @@ CLAIM_TASK = Statement(
     .values(
         state=_word(TaskState.RUNNING),
         attempts=_given("attempt", tasks.c.attempts),
-        not_before=None,
+        not_before=sa.null(),
         changed_at=utc_now(),
     ),
     ("attempt", "run", "no", "last_attempt"),
@@ -107,7 +112,9 @@ GIVE_BACK_TASK = Statement(
     tasks.update()
     .where(*_THIS_TASK, _RUNNING, _LAST_IS)
     .values(
-        state=_word(TaskState.PENDING), attempts=_given("last_attempt", tasks.c.attempts), changed_at=utc_now()
+        state=_word(TaskState.PENDING),
+        attempts=_given("last_attempt", tasks.c.attempts),
+        changed_at=utc_now(),
     ),
     ("last_attempt", "run", "no", "attempt"),
 )
@@ -119,14 +126,14 @@ DELETE_ATTEMPT = Statement(
 RESET_TASK = Statement(
     tasks.update()
     .where(*_THIS_TASK, tasks.c.state.in_([_word(TaskState.FAILED), _word(TaskState.PENDING)]))
-    .values(state=_word(TaskState.PENDING), tries=0, not_before=None, changed_at=utc_now()),
+    .values(state=_word(TaskState.PENDING), tries=_ZERO, not_before=sa.null(), changed_at=utc_now()),
     ("run", "no"),
 )
 
 SETTLE_TASK = Statement(
     tasks.update()
     .where(*_THIS_TASK, tasks.c.state == _word(TaskState.FAILED), _LAST_IS)
-    .values(state=_word(TaskState.SUCCESS), not_before=None, changed_at=utc_now()),
+    .values(state=_word(TaskState.SUCCESS), not_before=sa.null(), changed_at=utc_now()),
     ("run", "no", "attempt"),
 )
 
@@ -157,8 +164,8 @@ INSERT_TASK = Statement(
         task_id=_given("id", tasks.c.task_id),
         task_type=_given("type", tasks.c.task_type),
         state=_word(TaskState.PENDING),
-        attempts=0,
-        tries=0,
+        attempts=_ZERO,
+        tries=_ZERO,
         max_attempts=_given("max_attempts", tasks.c.max_attempts),
         changed_at=utc_now(),
     ),
@@ -183,7 +190,8 @@ REMOVE_TASK = Statement(
 
 REMOVE_ATTEMPTS = Statement(
     attempts.delete().where(
-        attempts.c.run_id == _given("run", attempts.c.run_id), attempts.c.task_no == _given("no", attempts.c.task_no)
+        attempts.c.run_id == _given("run", attempts.c.run_id),
+        attempts.c.task_no == _given("no", attempts.c.task_no),
     ),
     ("run", "no"),
 )
@@ -194,7 +202,7 @@ INSERT_DEFINITION = definitions.insert()
 OWNER_COLUMNS = (
     "owner_host owner_boot_id owner_pid_ns owner_pid owner_start_ticks owner_user owner_since_at".split()
 )
-NOBODY: dict[str, None] = dict.fromkeys((*OWNER_COLUMNS, "lease_until_at"))
+NOBODY: dict[str, Any] = dict.fromkeys((*OWNER_COLUMNS, "lease_until_at"), sa.null())
 
 
 def mine() -> tuple[sa.ColumnElement[bool], ...]:
@@ -226,7 +234,7 @@ def _may_precede(to: RunState) -> list[RunState]:
 
 def _times_of(to: RunState) -> dict[str, Any]:
     if to is RunState.RUNNING:
-        return {"started_at": sa.func.coalesce(runs.c.started_at, utc_now()), "ended_at": None}
+        return {"started_at": sa.func.coalesce(runs.c.started_at, utc_now()), "ended_at": sa.null()}
     return {"ended_at": utc_now()}
 
 

@@ -37,7 +37,9 @@ class UtcTimestamp(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-def _one_of(column: str, words: type[TaskState] | type[RunState] | type[Outcome], name: str) -> sa.CheckConstraint:
+def _one_of(
+    column: str, words: type[TaskState] | type[RunState] | type[Outcome], name: str
+) -> sa.CheckConstraint:
     listed = ", ".join(f"'{word}'" for word in words if word != RunState.INTERRUPTED)
     return sa.CheckConstraint(f"{column} IN ({listed})", name=name)
 
@@ -50,7 +52,9 @@ def _process(prefix: str) -> list[sa.Column[Any]]:
         sa.Column(f"{prefix}boot_id", sa.String(64), comment="Random id of that host's boot"),
         sa.Column(f"{prefix}pid_ns", sa.Integer, comment="Inode of its pid namespace"),
         sa.Column(f"{prefix}pid", sa.Integer, comment=f"Process id of the {who}"),
-        sa.Column(f"{prefix}start_ticks", sa.Integer, comment="When it started, in clock ticks since that boot"),
+        sa.Column(
+            f"{prefix}start_ticks", sa.Integer, comment="When it started, in clock ticks since that boot"
+        ),
     ]
 
 
@@ -63,7 +67,7 @@ runs = sa.Table(
     "mflow_runs",
     metadata,
     sa.Column("id", sa.Integer, run_ids, comment="Number of the run, as mflow prints it"),
-    sa.Column("uid", sa.String(32), nullable=False, comment="Random, so that runs of two databases differ"),
+    sa.Column("run_uid", sa.String(32), nullable=False, comment="Random, so that runs of two databases differ"),
     sa.Column("state", sa.String(10), nullable=False, comment="PENDING, RUNNING, SUCCESS or FAILED"),
     sa.Column("taskfile", sa.String(TEXT_BYTES), nullable=False, comment="Path of the task file"),
     sa.Column("cwd", sa.String(TEXT_BYTES), nullable=False, comment="What relative paths are relative to"),
@@ -75,8 +79,12 @@ runs = sa.Table(
     sa.Column("created_by", sa.String(255), nullable=False, comment="User who started it"),
     sa.Column("started_at", UtcTimestamp, comment="UTC; when it first went RUNNING"),
     sa.Column("ended_at", UtcTimestamp, comment="UTC; when it ended, NULL while it goes on"),
-    sa.Column("fence", sa.Integer, nullable=False, comment="Grows with every change of owner, guards every write"),
-    sa.Column("batch_no", sa.Integer, nullable=False, comment="Last batch of transitions its owner committed"),
+    sa.Column(
+        "fence", sa.Integer, nullable=False, comment="Grows with every change of owner, guards every write"
+    ),
+    sa.Column(
+        "batch_no", sa.Integer, nullable=False, comment="Last batch of transitions its owner committed"
+    ),
     *_process("owner_"),
     sa.Column("owner_user", sa.String(255), comment="User of the supervisor that owns the run"),
     sa.Column("owner_since_at", UtcTimestamp, comment="UTC; since when it owns the run"),
@@ -87,7 +95,7 @@ runs = sa.Table(
     sa.Column("parent_task", sa.String(ID_CHARS), comment="That task"),
     sa.Column("parent_attempt", sa.Integer, comment="That attempt of it"),
     sa.PrimaryKeyConstraint("id", name="mflow_runs_pk"),
-    sa.UniqueConstraint("uid", name="mflow_runs_uid_uk"),
+    sa.UniqueConstraint("run_uid", name="mflow_runs_uid_uk"),
     _one_of("state", RunState, "mflow_runs_state_ck"),
     comment="A run of a task file by mflow",
     sqlite_autoincrement=True,
@@ -107,15 +115,23 @@ tasks = sa.Table(
     "mflow_tasks",
     metadata,
     sa.Column("run_id", sa.Integer, nullable=False, autoincrement=False, comment="The run"),
-    sa.Column("task_no", sa.Integer, nullable=False, autoincrement=False, comment="Number of the task in the run"),
+    sa.Column(
+        "task_no", sa.Integer, nullable=False, autoincrement=False, comment="Number of the task in the run"
+    ),
     sa.Column("task_id", sa.String(ID_CHARS), nullable=False, comment="Its id in the task file"),
     sa.Column("task_type", sa.String(100), nullable=False, comment="bash, oracle, spark ..."),
     sa.Column("state", sa.String(10), nullable=False, comment="PENDING, RUNNING, SUCCESS or FAILED"),
-    sa.Column("attempts", sa.Integer, nullable=False, comment="Number of the last attempt; 0 if there is none"),
-    sa.Column("tries", sa.Integer, nullable=False, comment="Used up of the tries that its retry policy allows"),
+    sa.Column(
+        "attempts", sa.Integer, nullable=False, comment="Number of the last attempt; 0 if there is none"
+    ),
+    sa.Column(
+        "tries", sa.Integer, nullable=False, comment="Used up of the tries that its retry policy allows"
+    ),
     sa.Column("max_attempts", sa.Integer, nullable=False, comment="Tries that its retry policy allows"),
     sa.Column("not_before", UtcTimestamp, comment="UTC; the next try does not start earlier"),
-    sa.Column("changed_at", UtcTimestamp, nullable=False, comment="UTC; last change, by the database's clock"),
+    sa.Column(
+        "changed_at", UtcTimestamp, nullable=False, comment="UTC; last change, by the database's clock"
+    ),
     sa.PrimaryKeyConstraint("run_id", "task_no", name="mflow_tasks_pk"),
     sa.ForeignKeyConstraint(["run_id"], ["mflow_runs.id"], name="mflow_tasks_run_fk"),
     _one_of("state", TaskState, "mflow_tasks_state_ck"),
@@ -127,8 +143,12 @@ attempts = sa.Table(
     "mflow_attempts",
     metadata,
     sa.Column("run_id", sa.Integer, nullable=False, autoincrement=False, comment="The run"),
-    sa.Column("task_no", sa.Integer, nullable=False, autoincrement=False, comment="Number of the task in the run"),
-    sa.Column("attempt", sa.Integer, nullable=False, autoincrement=False, comment="Number of the attempt, from 1"),
+    sa.Column(
+        "task_no", sa.Integer, nullable=False, autoincrement=False, comment="Number of the task in the run"
+    ),
+    sa.Column(
+        "attempt", sa.Integer, nullable=False, autoincrement=False, comment="Number of the attempt, from 1"
+    ),
     *_process("worker_"),
     sa.Column("log_path", sa.String(TEXT_BYTES), nullable=False, comment="File with its output"),
     sa.Column("claimed_at", UtcTimestamp, nullable=False, comment="UTC; when it was given to its worker"),

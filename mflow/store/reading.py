@@ -1,0 +1,236 @@
+"""Rows to values: everything that is read, by the name of what it answers."""
+
+import gc
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from mflow.core.contracts import AttemptRow
+from mflow.core.model import AttemptEnd, Identity, Owner, RunRow, TaskRow
+from mflow.core.states import Outcome, RunState, TaskState
+from mflow.store.clock import utc_now
+from mflow.store.tables import attempts, definitions, runs, tasks
+
+_LEASE_EXPIRED = sa.case((runs.c.lease_until_at < utc_now(), 1), else_=0).label("lease_expired")
+_RUN = sa.select(runs, _LEASE_EXPIRED)
+_RUN_BY_ID = _RUN.where(runs.c.id == sa.bindparam("run"))
+_RUN_BY_UID = _RUN.where(runs.c.run_uid == sa.bindparam("uid"))
+_NEWEST = _RUN.where(runs.c.id == sa.select(sa.func.max(runs.c.id)).scalar_subquery())
+
+_END = (
+    attempts.c.outcome,
+    attempts.c.exit_code,
+    attempts.c.signal_name,
+    attempts.c.error_code,
+    attempts.c.message,
+    attempts.c.started_at,
+    attempts.c.ended_at,
+    attempts.c.cpu_seconds,
+    attempts.c.max_rss_bytes,
+    attempts.c.survivors,
+    attempts.c.leftovers,
+)
+_WORKER = (
+    attempts.c.worker_host,
+    attempts.c.worker_boot_id,
+    attempts.c.worker_pid_ns,
+    attempts.c.worker_pid,
+    attempts.c.worker_start_ticks,
+)
+_LAST_ATTEMPT = sa.and_(
+    attempts.c.run_id == tasks.c.run_id,
+    attempts.c.task_no == tasks.c.task_no,
+    attempts.c.attempt == tasks.c.attempts,
+)
+_TASKS = (
+    sa.select(
+        tasks.c.task_no,
+        tasks.c.task_id,
+        tasks.c.task_type,
+        tasks.c.state,
+        tasks.c.attempts,
+        tasks.c.tries,
+        tasks.c.max_attempts,
+        tasks.c.not_before,
+        attempts.c.pid,
+        attempts.c.claimed_at,
+        attempts.c.log_path,
+        attempts.c.facts,
+        *_WORKER,
+        *_END,
+    )
+    .select_from(tasks.outerjoin(attempts, _LAST_ATTEMPT))
+    .where(tasks.c.run_id == sa.bindparam("run"))
+    .order_by(tasks.c.task_no)
+)
+_ATTEMPTS = (
+    sa.select(attempts.c.attempt, attempts.c.log_path, attempts.c.claimed_at, *_END)
+    .where(attempts.c.run_id == sa.bindparam("run"), attempts.c.task_no == sa.bindparam("no"))
+    .order_by(attempts.c.attempt)
+)
+_COUNTS = (
+    sa.select(tasks.c.run_id, tasks.c.state, sa.func.count().label("number"))
+    .where(tasks.c.run_id.between(sa.bindparam("lowest"), sa.bindparam("highest")))
+    .group_by(tasks.c.run_id, tasks.c.state)
+)
+_DEFINITION = sa.select(definitions.c.definition).where(definitions.c.run_id == sa.bindparam("run"))
+
+
+def run_by_id(conn: Connection, run_id: int) -> RunRow | None:
+    """The run, or None."""
+    return _one_run(conn.execute(_RUN_BY_ID, {"run": run_id}).first())
+
+
+def run_by_uid(conn: Connection, uid: str) -> RunRow | None:
+    """The run with this random id, or None."""
+    return _one_run(conn.execute(_RUN_BY_UID, {"uid": uid}).first())
+
+
+def newest_run(conn: Connection) -> RunRow | None:
+    """The run with the highest id, or None."""
+    return _one_run(conn.execute(_NEWEST).first())
+
+
+def newest_runs(conn: Connection, limit: int | None) -> list[RunRow]:
+    """Newest first; all of them, or `limit`."""
+    return [_run(row) for row in conn.execute(_RUN.order_by(runs.c.id.desc()).limit(limit))]
+
+
+def counts(conn: Connection, lowest: int, highest: int) -> dict[int, dict[TaskState, int]]:
+    """For each of these runs that has tasks: how many are in which state, states without any left out."""
+    found: dict[int, dict[TaskState, int]] = {}
+    for run_id, state, number in conn.execute(_COUNTS, {"lowest": lowest, "highest": highest}):
+        found.setdefault(run_id, {})[TaskState(state)] = number
+    return found
+
+
+def definition_text(conn: Connection, run_id: int) -> str | None:
+    """The kept definition of the run, or None."""
+    return conn.execute(_DEFINITION, {"run": run_id}).scalar_one_or_none()
+
+
+def task_attempts(conn: Connection, run_id: int, task_no: int) -> list[AttemptRow]:
+    """All attempts of one task, oldest first."""
+    found = conn.execute(_ATTEMPTS, {"run": run_id, "no": task_no})
+    return [
+        AttemptRow(task_no, attempt, log, claimed_at, end[5], _end(end))
+        for attempt, log, claimed_at, *end in found
+    ]
+
+
+def all_tasks(conn: Connection, run_id: int) -> list[TaskRow]:
+    """The tasks of the run by number, each with its last attempt. Quick: there may be 100,000."""
+    workers: dict[tuple[Any, ...], Identity] = {}
+    result = conn.execute(_TASKS, {"run": run_id})
+    with _no_collection():
+        return [_task(row, workers) for row in result]
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """The collector would look through all the rows again and again, and there is no garbage among them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _task(row: Sequence[Any], workers: dict[tuple[Any, ...], Identity]) -> TaskRow:
+    no, task_id, kind, state, last, tries, most, not_before, pid, claimed_at, log, facts = row[:12]
+    if claimed_at is None:
+        return TaskRow(no, task_id, kind, _STATES[state], last, tries, most, not_before)
+    who = tuple(row[12:17])
+    worker = workers.get(who) or workers.setdefault(who, Identity(*who))
+    end = row[17:]
+    return TaskRow(
+        no,
+        task_id,
+        kind,
+        _STATES[state],
+        last,
+        tries,
+        most,
+        not_before,
+        worker,
+        pid,
+        claimed_at,
+        log,
+        _end(end),
+        end[5],
+        json.loads(facts) if facts else {},
+    )
+
+
+def _end(row: Sequence[Any]) -> AttemptEnd | None:
+    outcome, exit_code, signal, error, message, started_at, ended_at, cpu, rss, survivors, leftovers = row
+    if outcome is None:
+        return None
+    return AttemptEnd(
+        _OUTCOMES[outcome],
+        exit_code,
+        signal,
+        error,
+        message,
+        started_at,
+        ended_at,
+        cpu,
+        rss,
+        _pids(survivors) if survivors else (),
+        _pids(leftovers) if leftovers else (),
+    )
+
+
+def _pids(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in text.split())
+
+
+def _one_run(row: sa.Row[Any] | None) -> RunRow | None:
+    return None if row is None else _run(row)
+
+
+def _run(row: sa.Row[Any]) -> RunRow:
+    owner = _owner(row)
+    return RunRow(
+        id=row.id,
+        uid=row.run_uid,
+        state=RunState(row.state),
+        taskfile=row.taskfile,
+        cwd=row.cwd,
+        config=row.config_path,
+        datasources=row.datasources,
+        oneshot=row.oneshot,
+        folder=row.folder,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        fence=row.fence,
+        owner=owner,
+        lease_expired=bool(row.lease_expired) if owner else None,
+        cancelled_by=row.cancelled_by,
+        cancelled_at=row.cancelled_at,
+        parent_run=row.parent_run,
+        parent_task=row.parent_task,
+        parent_attempt=row.parent_attempt,
+    )
+
+
+def _owner(row: sa.Row[Any]) -> Owner | None:
+    if row.owner_host is None:
+        return None
+    since: datetime = row.owner_since_at
+    identity = Identity(
+        row.owner_host, row.owner_boot_id, row.owner_pid_ns, row.owner_pid, row.owner_start_ticks
+    )
+    return Owner(identity, row.owner_user, since)
+
+
+_STATES = {state.value: state for state in TaskState}
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}

@@ -1,0 +1,382 @@
+"""The repository: the one class that keeps the promises of `mflow.core.contracts.Store`, over any database.
+
+A write is one transaction that begins with an UPDATE of the run's row under its fence: the row's lock keeps
+every other writer of the run out until the commit. Each call is one bounded attempt.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from mflow.core.contracts import AttemptRow, Edit, NewRun, Pulse
+from mflow.core.errors import RunNotFound, StoreRefused, StoreUnavailable, Superseded
+from mflow.core.kept import definition_from_json, definition_to_json
+from mflow.core.model import Batch, Definition, Owner, RunRow, RunSummary, TaskRow
+from mflow.core.states import RunState, TaskState
+from mflow.store import reading, values
+from mflow.store import statements as sql
+from mflow.store.clock import lease_end, utc_now
+from mflow.store.dialects import Dialect
+from mflow.store.failures import to_error
+from mflow.store.statements import Row, Statement
+from mflow.store.tables import TEXT_BYTES, definitions, runs
+
+_ROWS_AT_ONCE = 10_000
+"""So many rows of a large run are sent in one call."""
+
+One = TypeVar("One")
+
+_INSERT_RUN = runs.insert().values(created_at=utc_now(), lease_until_at=lease_end())
+_SET_FOLDER = runs.update().where(*sql.mine()).values(folder=sa.bindparam("new_folder"))
+_HEARTBEAT = runs.update().where(*sql.mine()).values(lease_until_at=lease_end())
+_ACQUIRE = (
+    runs.update()
+    .where(runs.c.id == sa.bindparam("run"), runs.c.fence == sa.bindparam("read"))
+    .values(
+        fence=runs.c.fence + 1,
+        batch_no=0,
+        lease_until_at=lease_end(),
+        cancelled_by=sa.null(),
+        cancelled_at=sa.null(),
+        **{name: sa.bindparam(f"new_{name}", type_=runs.c[name].type) for name in sql.OWNER_COLUMNS},
+    )
+)
+_LOCKED = sa.select(runs.c.fence, runs.c.batch_no).where(runs.c.id == sa.bindparam("run")).with_for_update()
+_ASKED = sa.select(runs.c.cancelled_by).where(runs.c.id == sa.bindparam("run"))
+_REQUEST_CANCEL = (
+    runs.update()
+    .where(runs.c.id == sa.bindparam("run"), runs.c.cancelled_by.is_(None))
+    .values(cancelled_by=sa.bindparam("asked_by"), cancelled_at=utc_now())
+)
+_REDEFINE = (
+    definitions.update()
+    .where(definitions.c.run_id == sa.bindparam("run"))
+    .values(definition=sa.bindparam("new_definition", type_=sa.Text))
+)
+
+
+class SqlStore:
+    """One repository over one database; see `mflow.core.contracts.Store` for what each method promises."""
+
+    def __init__(self, engine: Engine, dialect: Dialect, url: str, *, warnings: Sequence[str] = ()) -> None:
+        self.url = url
+        self.warnings = list(warnings)
+        self._engine = engine
+        self._writer = engine.execution_options(mflow_begin="BEGIN IMMEDIATE")
+        self._dialect = dialect
+
+    def __repr__(self) -> str:
+        return f"SqlStore({self.url!r})"
+
+    def close(self) -> None:
+        """Let go of the database. Never raises."""
+        try:
+            self._engine.dispose()
+        except (DBAPIError, self._dialect.driver_error):
+            pass
+
+    # ------------------------------------------------------------------------------------------- runs
+
+    def create_run(self, new: NewRun, *, log_directory: str) -> RunRow:
+        """Repeated after a commit whose answer was lost, it finds the run by its uid."""
+        values.require_storable(new.definition, log_directory)
+        try:
+            return self._insert_run(new, log_directory)
+        except _AlreadyThere:
+            return self._created_before(new.uid)
+
+    def _insert_run(self, new: NewRun, log_directory: str) -> RunRow:
+        with self._writing() as conn:
+            run_id = self._insert_run_row(conn, new)
+            folder = f"{log_directory.rstrip('/')}/run-{run_id}"
+            values.require_storable(new.definition, folder)
+            conn.execute(_SET_FOLDER, {"run": run_id, "mine": 1, "new_folder": folder})
+            text = definition_to_json(new.definition)
+            numbered = zip(new.definition.task_numbers, new.definition.tasks, strict=True)
+            self._insert_tasks(conn, run_id, list(numbered))
+            conn.execute(sql.INSERT_DEFINITION, {"run_id": run_id, "definition": text})
+            row = reading.run_by_id(conn, run_id)
+        assert row is not None
+        return row
+
+    def _insert_run_row(self, conn: Connection, new: NewRun) -> int:
+        run_id = self._dialect.new_run_id(conn)
+        row = _run_columns(new) | ({} if run_id is None else {"id": run_id})
+        try:
+            inserted = conn.execute(_INSERT_RUN, row)
+        except IntegrityError:
+            if reading.run_by_uid(conn, new.uid) is None:
+                raise
+            raise _AlreadyThere from None
+        [key] = inserted.inserted_primary_key or [run_id]
+        return int(key)
+
+    def _created_before(self, uid: str) -> RunRow:
+        with self._reading() as conn:
+            row = reading.run_by_uid(conn, uid)
+        assert row is not None
+        return row
+
+    def _insert_tasks(self, conn: Connection, run_id: int, numbered: Sequence[tuple[int, Any]]) -> None:
+        for start in range(0, len(numbered), _ROWS_AT_ONCE):
+            part = numbered[start : start + _ROWS_AT_ONCE]
+            rows = [values.insert_task(run_id, number, task) for number, task in part]
+            self._dialect.many(conn, sql.INSERT_TASK, rows)
+
+    def set_folder(self, run_id: int, fence: int, folder: str) -> None:
+        """Keep where the attempts' logs of this run are."""
+        with self._writing(run_id) as conn:
+            found = conn.execute(_SET_FOLDER, {"run": run_id, "mine": fence, "new_folder": folder})
+            self._require_owned(conn, found.rowcount, run_id, fence)
+
+    def read_run(self, run_id: int) -> RunRow:
+        """The run's row."""
+        with self._reading() as conn:
+            row = reading.run_by_id(conn, run_id)
+            if row is None:
+                raise self._not_found(conn, run_id)
+        return row
+
+    def newest_run(self) -> RunRow | None:
+        """The run with the highest id."""
+        with self._reading() as conn:
+            return reading.newest_run(conn)
+
+    def list_runs(self, limit: int | None = None) -> list[RunSummary]:
+        """Newest first, each with the number of its tasks in every state."""
+        with self._reading() as conn:
+            found = reading.newest_runs(conn, limit)
+            numbers = reading.counts(conn, found[-1].id, found[0].id) if found else {}
+        return [RunSummary(run, _all_four(numbers.get(run.id, {}))) for run in found]
+
+    def counts(self, run_id: int) -> dict[TaskState, int]:
+        """How many tasks of the run are in each state; all four, always."""
+        with self._reading() as conn:
+            return _all_four(reading.counts(conn, run_id, run_id).get(run_id, {}))
+
+    def read_tasks(self, run_id: int) -> list[TaskRow]:
+        """All tasks of the run in the order of their numbers, each with its last attempt."""
+        with self._reading() as conn:
+            return reading.all_tasks(conn, run_id)
+
+    def read_attempts(self, run_id: int, task_no: int) -> list[AttemptRow]:
+        """All attempts of one task, oldest first."""
+        with self._reading() as conn:
+            return reading.task_attempts(conn, run_id, task_no)
+
+    def read_definition(self, run_id: int) -> Definition:
+        """The definition the run was started with, or was last resumed with."""
+        with self._reading() as conn:
+            text = reading.definition_text(conn, run_id)
+            if text is None:
+                raise self._not_found(conn, run_id)
+        try:
+            return definition_from_json(text)
+        except ValueError as error:
+            raise StoreRefused(
+                f"{self.url}: the kept definition of run {run_id} is damaged: {error}"
+            ) from error
+
+    # -------------------------------------------------------------------------------------- ownership
+
+    def acquire(self, run_id: int, owner: Owner, *, fence: int) -> int:
+        """Repeated after a commit whose answer was lost, it finds that it is the owner already."""
+        who = {f"new_{name}": value for name, value in values.owner(owner).items()}
+        with self._writing(run_id) as conn:
+            if conn.execute(_ACQUIRE, {"run": run_id, "read": fence} | who).rowcount == 0:
+                row = reading.run_by_id(conn, run_id)
+                if row is None:
+                    raise self._not_found(conn, run_id)
+                if row.fence != fence + 1 or row.owner != owner:
+                    raise _superseded(run_id, fence, row.fence)
+        return fence + 1
+
+    def heartbeat(self, run_id: int, fence: int) -> Pulse:
+        """Renew the lease."""
+        with self._writing(run_id) as conn:
+            found = conn.execute(_HEARTBEAT, {"run": run_id, "mine": fence})
+            self._require_owned(conn, found.rowcount, run_id, fence)
+            return Pulse(conn.execute(_ASKED, {"run": run_id}).scalar_one())
+
+    def request_cancel(self, run_id: int, by: str) -> None:
+        """Record who asked for the run's end and when; the first one stays."""
+        with self._writing(run_id) as conn:
+            asked = conn.execute(_REQUEST_CANCEL, {"run": run_id, "asked_by": values.cut(by, 255) or "?"})
+            if asked.rowcount == 0 and reading.run_by_id(conn, run_id) is None:
+                raise self._not_found(conn, run_id)
+
+    # ------------------------------------------------------------------------------------ transitions
+
+    def apply(self, run_id: int, fence: int, batch: Batch) -> None:
+        """A constant number of statements, however many transitions there are."""
+        with self._writing(run_id) as conn:
+            first = sql.advance_run(batch.run_state, batch.release)
+            if self._dialect.many(conn, first, [(batch.number, run_id, fence)]) != 1:
+                self._explain_refusal(conn, run_id, fence, batch.run_state)
+            changes = _Changes(self._dialect, conn, run_id)
+            changes.make(batch)
+
+    def was_applied(self, run_id: int, fence: int, number: int) -> bool:
+        """Waits for the row's lock: a commit that is still under way on the server is over when this answers."""
+        with self._writing(run_id) as conn:
+            row = conn.execute(_LOCKED, {"run": run_id}).first()
+            if row is None:
+                raise self._not_found(conn, run_id)
+        if row.fence != fence:
+            raise _superseded(run_id, fence, row.fence)
+        return bool(row.batch_no >= number)
+
+    def edit(self, run_id: int, fence: int, edit: Edit) -> None:
+        """Repeated after a commit whose answer was lost, it finds the definition replaced already."""
+        values.require_storable(edit.definition)
+        text = definition_to_json(edit.definition)
+        with self._writing(run_id) as conn:
+            owned = conn.execute(_HEARTBEAT, {"run": run_id, "mine": fence})
+            self._require_owned(conn, owned.rowcount, run_id, fence)
+            changes = _Changes(self._dialect, conn, run_id)
+            if reading.definition_text(conn, run_id) != text:
+                conn.execute(_REDEFINE, {"run": run_id, "new_definition": text})
+                changes.remove(edit.removed)
+                self._insert_tasks(conn, run_id, edit.added)
+                changed = [values.change_task(run_id, number, task) for number, task in edit.changed]
+                changes.set("changed task", sql.CHANGE_TASK, changed)
+            changes.set("reset", sql.RESET_TASK, [values.this_task(run_id, one) for one in edit.resets])
+
+    # --------------------------------------------------------------------------------------- in common
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as conn:
+                self._dialect.mark(conn, None)
+                yield conn
+        except (DBAPIError, PoolTimeout, self._dialect.driver_error) as error:
+            raise self._error(error) from error
+
+    @contextmanager
+    def _writing(self, run_id: int | None = None) -> Iterator[Connection]:
+        """One transaction: committed at the end of the block, rolled back by any exception."""
+        committing = False
+        try:
+            with self._writer.connect() as conn:
+                self._dialect.mark(conn, run_id)
+                with conn.begin():
+                    yield conn
+                    committing = True
+        except (DBAPIError, PoolTimeout, self._dialect.driver_error) as error:
+            raise self._error(error, committing=committing) from error
+
+    def _error(self, error: Exception, *, committing: bool = False) -> Exception:
+        if isinstance(error, PoolTimeout):
+            return StoreUnavailable(f"{self.url}: no connection became free")
+        return to_error(self._dialect.failure(error).at(self.url), committing=committing)
+
+    def _require_owned(self, conn: Connection, touched: int, run_id: int, fence: int) -> None:
+        if touched != 1:
+            self._explain_refusal(conn, run_id, fence, None)
+
+    def _explain_refusal(self, conn: Connection, run_id: int, fence: int, to: RunState | None) -> None:
+        """The run's row did not match: say why. Always raises."""
+        row = reading.run_by_id(conn, run_id)
+        if row is None:
+            raise self._not_found(conn, run_id)
+        if row.fence != fence or row.owner is None:
+            raise _superseded(run_id, fence, row.fence)
+        raise StoreRefused(f"{self.url}: run {run_id} does not go from {row.state} to {to}")
+
+    def _not_found(self, conn: Connection, run_id: int) -> RunNotFound:
+        if self._dialect.is_origins_run(conn, run_id):
+            return RunNotFound(
+                f"{self.url}: run {run_id} is a run of the old tool",
+                hint="It is in the tables TASKS and TASKS_MASTER, which mflow leaves alone.",
+            )
+        return RunNotFound(f"{self.url}: no run {run_id}", hint="`mflow runs` lists those that there are.")
+
+
+class _Changes:
+    """The statements of one transaction, each for all its rows at once, each row touched or all undone."""
+
+    def __init__(self, dialect: Dialect, conn: Connection, run_id: int) -> None:
+        self._dialect, self._conn, self._run_id = dialect, conn, run_id
+
+    def make(self, batch: Batch) -> None:
+        """All transitions, in the order that the batch's contract promises."""
+        starts = [one for one in batch.progress if one.started_at or one.pid is not None]
+        self._each("progress", sql.NOTE_START, values.note_start, starts)
+        self._each(
+            "progress", sql.NOTE_FACTS, values.note_facts, [one for one in batch.progress if one.facts]
+        )
+        self._each("ending", sql.END_TASK, values.end_task, batch.endings)
+        self._each("ending", sql.END_ATTEMPT, values.end_attempt, batch.endings)
+        self._each("give-back", sql.GIVE_BACK_TASK, values.give_back_task, batch.give_backs)
+        self._each("give-back", sql.DELETE_ATTEMPT, values.this_attempt, batch.give_backs)
+        self._each("reset", sql.RESET_TASK, values.this_task, batch.resets)
+        self._each("settle", sql.SETTLE_TASK, values.this_attempt, batch.settles)
+        self._each("settle", sql.SETTLE_ATTEMPT, values.end_attempt, batch.settles)
+        self._each("claim", sql.CLAIM_TASK, values.claim_task, batch.claims)
+        if batch.claims:
+            rows = [values.insert_attempt(self._run_id, one) for one in batch.claims]
+            self._dialect.many(self._conn, sql.INSERT_ATTEMPT, rows)
+
+    def remove(self, numbers: Sequence[int]) -> None:
+        """Tasks that leave the run, with their attempts."""
+        rows = [(self._run_id, number) for number in numbers]
+        if rows:
+            self._dialect.many(self._conn, sql.REMOVE_ATTEMPTS, rows)
+        self.set("removed task", sql.REMOVE_TASK, rows)
+
+    def set(self, kind: str, statement: Statement, rows: Sequence[Row]) -> None:
+        """Raises StoreRefused unless every row of parameters has touched a row of the table."""
+        if not rows:
+            return
+        touched = self._dialect.many(self._conn, statement, rows)
+        if touched != len(rows):
+            raise StoreRefused(
+                f"run {self._run_id}: {len(rows)} x {kind} expected, but {touched} matched",
+                hint="The rows are not as this supervisor left them: were they changed by hand? Nothing was written.",
+            )
+
+    def _each(
+        self, kind: str, statement: Statement, to_row: Callable[[int, One], Row], ones: Sequence[One]
+    ) -> None:
+        self.set(kind, statement, [to_row(self._run_id, one) for one in ones])
+
+
+class _AlreadyThere(Exception):
+    """The run was inserted by an earlier try whose answer was lost."""
+
+
+def _run_columns(new: NewRun) -> dict[str, Any]:
+    definition = new.definition
+    return {
+        "run_uid": new.uid,
+        "state": RunState.PENDING.value,
+        "taskfile": definition.taskfile,
+        "cwd": definition.cwd,
+        "config_path": definition.config or None,
+        "datasources": definition.datasources or None,
+        "oneshot": definition.oneshot or None,
+        "folder": "?",  # named after the id
+        "created_by": new.owner.user or "?",
+        "fence": 1,
+        "batch_no": 0,
+        "parent_run": new.parent_run,
+        "parent_task": values.cut(new.parent_task, TEXT_BYTES),
+        "parent_attempt": new.parent_attempt,
+    } | values.owner(new.owner)
+
+
+def _superseded(run_id: int, fence: int, now: int) -> Superseded:
+    return Superseded(
+        f"run {run_id} is no longer owned by this supervisor (fence {fence}, now {now})",
+        hint=f"See who has it: mflow status {run_id}",
+    )
+
+
+def _all_four(counts: Mapping[TaskState, int]) -> dict[TaskState, int]:
+    return {state: counts.get(state, 0) for state in TaskState}

@@ -1,0 +1,226 @@
+"""One SQLite file: opening it, making it, telling what it is, and what SQLite's result codes mean.
+
+WAL with synchronous FULL: a commit is on the disk when it returns, and readers never wait for writers. WAL needs
+memory shared by all who have the file open, so it is not used on network file systems.
+https://www.sqlite.org/wal.html https://www.sqlite.org/rescode.html
+"""
+
+import os
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from mflow.core.errors import StoreOutdated, StoreRefused
+from mflow.store.failures import Failure, Kind
+
+_CACHE_KIB = 8000
+
+
+def connect(path: str, *, busy_seconds: float, read_only: bool = False) -> sqlite3.Connection:
+    """A connection that begins and ends its transactions only as told. Never creates the file."""
+    conn = sqlite3.connect(
+        _uri(path, read_only),
+        uri=True,
+        timeout=busy_seconds,
+        isolation_level=None,
+        check_same_thread=False,  # opened and checked by one thread, then used by another one alone
+    )
+    for pragma in ("synchronous = FULL", "foreign_keys = ON", f"cache_size = -{_CACHE_KIB}"):
+        conn.execute(f"PRAGMA {pragma}")
+    return conn
+
+
+def _uri(path: str, read_only: bool) -> str:
+    """Without permission to write, a file that nobody has open can only be read as one that cannot change."""
+    unused = read_only and not os.path.exists(f"{path}-wal")
+    mode = "mode=ro&immutable=1" if unused else f"mode={'ro' if read_only else 'rw'}"
+    return f"file:{quote(path)}?{mode}"
+
+
+def is_read_only(path: str) -> bool:
+    """True if the file is there and this process may not write it, or may not write beside it."""
+    folder = os.path.dirname(path)
+    return os.path.isfile(path) and not (os.access(path, os.W_OK) and os.access(folder, os.W_OK))
+
+
+# ------------------------------------------------------------------------------------------ what it is
+
+
+def require_place(path: str, *, create: bool) -> None:
+    """Raise unless there is a file, or (`create`) could be one. StoreOutdated: there is none. StoreRefused."""
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise StoreRefused(
+            f"{path}: no such folder: {folder}", hint="Make the folder, or name another database."
+        )
+    if os.path.isdir(path):
+        raise StoreRefused(f"{path}: is a folder, not a database file", hint="Name a file in it.")
+    if os.path.lexists(path):
+        _require_regular(path)
+    elif not create:
+        raise StoreOutdated(f"no state database at {path}", hint="`mflow run` makes one; or name another.")
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreRefused(f"{path}: no permission to make a file in {folder}", hint="Name another database.")
+
+
+def _require_regular(path: str) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise StoreRefused(f"{path}: not a file", hint="Name another database.")
+    if os.path.isfile(path) and not os.access(path, os.R_OK):
+        raise StoreRefused(
+            f"{path}: no permission to read it", hint="Ask its owner, or name another database."
+        )
+
+
+def table_names(conn: sqlite3.Connection) -> list[str]:
+    """The tables of the database, SQLite's own ones aside."""
+    found = conn.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"
+    )
+    return [name for (name,) in found]
+
+
+def require_ours(path: str, names: list[str], version_table: str) -> None:
+    """Raise unless the tables are mflow's. StoreOutdated: there are none at all. StoreRefused: another program's."""
+    if version_table in names:
+        return
+    if not names:
+        raise StoreOutdated(
+            f"{path}: a database without tables", hint="`mflow run` or `mflow db upgrade` makes them."
+        )
+    shown = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+    raise StoreRefused(
+        f"{path}: a SQLite database of another program (tables: {shown})",
+        hint="Nothing was changed. Name another file as the state database.",
+    )
+
+
+# ---------------------------------------------------------------------------------------------- making it
+
+
+def make(path: str, script: str, *, wal: bool, busy_seconds: float) -> None:
+    """Make the file and its tables, if there are none. Several processes may do so at once: one does, all see it.
+
+    A file that holds anything already is left as it is. Raises sqlite3.Error.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
+    with closing(connect(path, busy_seconds=busy_seconds)) as conn:
+        if table_names(conn):
+            return
+        if wal:
+            conn.execute("PRAGMA journal_mode = WAL")  # stays with the file
+        conn.execute("BEGIN IMMEDIATE")
+        if not table_names(conn):
+            for statement in split(script):
+                conn.execute(statement)
+        conn.execute("COMMIT")
+
+
+def split(script: str) -> list[str]:
+    """The statements of a rendered script, one by one: `executescript` would end the transaction around it."""
+    statements, current = [], ""
+    for line in script.splitlines():
+        if not current and (not line.strip() or line.startswith("--")):
+            continue
+        current += line + "\n"
+        if sqlite3.complete_statement(current):
+            statements.append(current)
+            current = ""
+    return statements
+
+
+def use_journal(conn: sqlite3.Connection, *, wal: bool) -> str:
+    """Bring the file to WAL or away from it, if nobody else has it open; the mode it has now."""
+    [mode] = conn.execute("PRAGMA journal_mode").fetchone()
+    wanted = "wal" if wal else "delete"
+    if mode != wanted:
+        try:
+            [mode] = conn.execute(f"PRAGMA journal_mode = {wanted}").fetchone()
+        except sqlite3.OperationalError:  # in use, or not writable: as good as before
+            return str(mode)
+    return str(mode)
+
+
+# ------------------------------------------------------------------------------------------ where it lies
+
+_SHARED_FILE_SYSTEMS = frozenset(
+    "9p afs beegfs ceph cifs coda davfs drvfs gfs2 glusterfs gpfs lustre ncpfs nfs nfs4 ocfs2 orangefs panfs "
+    "prl_fs smb3 smbfs vboxsf virtiofs vmhgfs".split()
+)
+
+
+def shared_file_system(path: str, mounts: str | None = None) -> str | None:
+    """The type of the file system if other machines may share it, else None. `mounts`: a mountinfo's text."""
+    try:
+        text = Path("/proc/self/mountinfo").read_text(errors="surrogateescape") if mounts is None else mounts
+    except OSError:  # no /proc: nothing can be said
+        return None
+    kind = _file_system(os.path.realpath(path), text)
+    return kind if kind.startswith("fuse.") or kind in _SHARED_FILE_SYSTEMS else None
+
+
+def _file_system(path: str, mounts: str) -> str:
+    """The type of the mount with the longest path above `path`; of two at one place, the later one hides the other.
+
+    A line: id, parent, device, root, mount point, options, optional fields, "-", type, source, options
+    (proc_pid_mountinfo(5)).
+    """
+    best, kind = -1, ""
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        fields = before.split(" ")
+        if len(fields) < 5 or not after:
+            continue
+        place = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4]).rstrip("/")
+        if (path == place or path.startswith(f"{place}/")) and len(place) >= best:
+            best, kind = len(place), after.split(" ")[0]
+    return kind
+
+
+# -------------------------------------------------------------------------------------- what went wrong
+
+_T, _R = Kind.TRANSIENT, Kind.REFUSED
+_DAMAGED = (
+    "Nothing was changed. Restore a copy, or recover what can be read with `sqlite3 FILE .recover`, "
+    "or name another file as the state database."
+)
+_MEANINGS = {
+    sqlite3.SQLITE_BUSY: (
+        _T,
+        "locked by another process",
+        "Another process writes to it; trying again helps.",
+    ),
+    sqlite3.SQLITE_LOCKED: (_T, "locked", "Another process writes to it; trying again helps."),
+    sqlite3.SQLITE_PROTOCOL: (_T, "locked by another process", "Trying again helps."),
+    sqlite3.SQLITE_NOMEM: (_T, "no memory left", ""),
+    sqlite3.SQLITE_INTERRUPT: (_T, "interrupted", ""),
+    sqlite3.SQLITE_IOERR: (
+        _T,
+        "the disk cannot be read or written",
+        "Look at the disk and the kernel's log.",
+    ),
+    sqlite3.SQLITE_FULL: (_T, "the disk is full", "Make room: the run goes on by itself when there is some."),
+    sqlite3.SQLITE_CANTOPEN: (
+        _T,
+        "the file cannot be opened",
+        "Is its folder there, may this user write there, are too many files open (ulimit -n)?",
+    ),
+    sqlite3.SQLITE_CORRUPT: (_R, "the database file is damaged", _DAMAGED),
+    sqlite3.SQLITE_NOTADB: (_R, "not a SQLite database, or a damaged one", _DAMAGED),
+    sqlite3.SQLITE_READONLY: (
+        _R,
+        "the file or its folder is not writable",
+        "Give this user write permission.",
+    ),
+    sqlite3.SQLITE_PERM: (_R, "no permission", "Give this user permission to read and write it."),
+    sqlite3.SQLITE_AUTH: (_R, "no permission", ""),
+}
+
+
+def explain(error: BaseException) -> Failure:
+    """What an error of the driver means, by SQLite's primary result code."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    kind, text, hint = _MEANINGS.get(code, (_R, "an unexpected error", ""))
+    return Failure(kind, f"{text} ({error})", hint)
