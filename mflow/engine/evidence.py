@@ -19,6 +19,7 @@ from mflow.core.recovery import SECURED_LINK, Decision, Evidence, LogTrace, Secu
 from mflow.engine import tree
 from mflow.engine.identity import open_verified, own_identity
 from mflow.engine.outcome_file import any_trace, read_outcome
+from mflow.engine.pool import own_servers
 
 if TYPE_CHECKING:
     import psutil
@@ -111,10 +112,15 @@ def sweep(run: RunRow, row: TaskRow, spare: Iterable[int] = ()) -> tuple[int, ..
 
 
 def _remains(token: str, spare: frozenset[int]) -> "list[psutil.Process]":
-    """Who carries the attempt's token, and orphans that have landed here without it."""
+    """Who carries the attempt's token, and orphans that have landed here without it.
+
+    Our other children are spared: multiprocessing's servers, and workers that landed here when their fork server
+    died.
+    """
+    servers = own_servers()
     found = {process.pid: process for process in tree.bearers(token)}
     for orphan in tree.children():
-        if orphan.pid not in spare:
+        if orphan.pid not in spare | servers:
             found[orphan.pid] = orphan
             found.update({process.pid: process for process in tree.descendants(orphan.pid)})
     found.pop(os.getpid(), None)

@@ -28,7 +28,7 @@ class Losses:
         self.previous: dict[
             int, Mapping[str, Any]
         ] = {}  # facts of a task's last attempt, if its end is unproven
-        self.spare: set[int] = set()  # processes that successful attempts left behind on purpose
+        self.spare: set[int] = set()  # workers, and processes that successful attempts left behind on purpose
 
     def recover(self, rows: Iterable[TaskRow], adopt: Callable[[TaskRow], bool]) -> None:
         """At a resume: decide about every RUNNING row, then about what FAILED.

@@ -26,6 +26,9 @@ from mflow.engine.worker import worker_main
 PRELOADED = ["mflow.engine.forkserver_preload"]
 """What the fork server imports once, for all workers."""
 
+CAUSE_SECONDS = 0.5
+"""How long the fork server is given to say how a worker died."""
+
 _context = multiprocessing.get_context("forkserver")
 
 
@@ -76,6 +79,7 @@ class Worker:
 
     def probable_cause(self) -> str:
         """How the process ended, in words, if its parent can still tell; it is over already."""
+        self._process.join(CAUSE_SECONDS)  # the fork server has yet to reap it
         code = self._process.exitcode
         if code is None:
             return "its end was not seen"

@@ -43,6 +43,7 @@ class Staff:
             except (OSError, EOFError) as error:
                 self._note(f"a worker cannot be started ({error}); trying again")
                 return 1.0
+            self._losses.spare.add(worker.identity.pid)
             self._machine.worker_ready(worker.number, worker.identity)
         return 0.0 if missing > STARTS_A_TURN else None
 
@@ -114,6 +115,7 @@ class Staff:
         cause = ""
         if number in self._crew.own:
             self.on_message(number)  # what it said last
+            self._losses.spare.discard(self._crew.own[number].identity.pid)
             cause = f"its worker: {self._crew.own[number].probable_cause()}"
         held = self._machine.held_by(number)
         rows = [row for attempt in held if (row := self._record.get(attempt)) is not None]
