@@ -26,8 +26,8 @@ class MasterLog:
 
     def add(self, at: datetime, event: str, task_id: str = "-", attempt: int | None = None) -> None:
         """One line: time, run, task, attempt, event; kept until `flush`."""
-        clean = "".join(c if c.isprintable() else "?" for c in f"{task_id} attempt={attempt or '-'} {event}")
-        self._lines.append(f"{at.isoformat(timespec='milliseconds')} run={self._run_id} task={clean}\n")
+        line = f"{at.isoformat(timespec='milliseconds')} run={self._run_id} task={task_id} attempt={attempt or '-'} {event}"
+        self._lines.append((line if line.isprintable() else _one_line(line)) + "\n")
 
     def flush(self) -> None:
         """Write what was added, in one append."""
@@ -73,3 +73,8 @@ class MasterLog:
             self._complain(
                 f"the master log {self._path} cannot be written: {error.strerror}; the run goes on"
             )
+
+
+def _one_line(text: str) -> str:
+    """What cannot be printed becomes a question mark: an id or message must not forge a line."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
