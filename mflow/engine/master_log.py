@@ -26,7 +26,8 @@ class MasterLog:
 
     def add(self, at: datetime, event: str, task_id: str = "-", attempt: int | None = None) -> None:
         """One line: time, run, task, attempt, event; kept until `flush`."""
-        line = f"{at.isoformat(timespec='milliseconds')} run={self._run_id} task={task_id} attempt={attempt or '-'} {event}"
+        when = at.isoformat(timespec="milliseconds")
+        line = f"{when} run={self._run_id} task={task_id} attempt={attempt or '-'} {event}"
         self._lines.append((line if line.isprintable() else _one_line(line)) + "\n")
 
     def flush(self) -> None:
