@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mflow.cli.options import ConfigOption, DatabaseOption, DatasourcesOption, RunArgument
+from mflow.cli.options import ConfigOption, DatabaseOption, DatasourcesOption, RunArgument, run_number
 
 if TYPE_CHECKING:
     from mflow.cli.hints import Commands
@@ -36,18 +36,19 @@ def logs(
 
     if task is None and (follow or attempt):
         raise UsageError("--follow and --attempt need a TASK", hint="mflow logs RUN lists them")
+    run_id = run_number(run)
     with opened(database, datasources, config) as (store, commands):
-        rows = store.read_tasks(store.read_run(run).id)
+        rows = store.read_tasks(store.read_run(run_id).id)
         if task is None:
             _list(rows)
             return
-        row = find_task(rows, task, run)
+        row = find_task(rows, task, run_id)
         if follow:
             from mflow.cli.following import Follower
 
-            Follower(store, run, row, attempt, commands).follow()
+            Follower(store, run_id, row, attempt, commands).follow()
         else:
-            copy(_chosen(store, run, row, attempt, commands).log)
+            copy(_chosen(store, run_id, row, attempt, commands).log)
 
 
 def find_task(rows: "Sequence[TaskRow]", task: str, run: int) -> "TaskRow":

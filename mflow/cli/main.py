@@ -22,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run mflow with the arguments of this process, or these; its exit code."""
     _open_standard_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["--version"]:
+        return guarded(_show_version)
     if not words or (words[0].startswith("-") and words[0] not in _OWN_OPTIONS):
         words.insert(0, "run")  # plain `mflow`, as its origin is called
     return guarded(lambda: _command_line(words[0]).main(words, prog_name="mflow", standalone_mode=False))
@@ -70,10 +72,10 @@ def _add(app: typer.Typer, name: str) -> None:
 
 
 def _own_options(
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
-    if version:
-        print(f"mflow {__version__}")
-        raise typer.Exit
+    """Options of mflow itself: `--version` alone is answered before this is asked."""
+
+
+def _show_version() -> None:
+    print(f"mflow {__version__}")

@@ -26,14 +26,18 @@ DatabaseOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Number of the run.", show_default=False)]
+OptionalRunArgument = Annotated[
+    str | None, typer.Argument(metavar="RUN", help="Number of the run; without it the newest.")
+]
+
 _LARGEST_ID = 2**63 - 1
 
-RunArgument = Annotated[
-    int, typer.Argument(metavar="RUN", min=1, max=_LARGEST_ID, help="Number of the run.", show_default=False)
-]
-OptionalRunArgument = Annotated[
-    int | None,
-    typer.Argument(
-        metavar="[RUN]", min=1, max=_LARGEST_ID, help="Number of the run.", show_default="the newest"
-    ),
-]
+
+def run_number(text: str) -> int:
+    """RUN as a number that a database can hold. Raises UsageError."""
+    if text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) <= _LARGEST_ID:
+        return int(text)
+    from mflow.core.errors import UsageError
+
+    raise UsageError(f'"{text}" is not the number of a run', hint="mflow runs lists them")

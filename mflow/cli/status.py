@@ -4,7 +4,14 @@ from typing import Annotated
 
 import typer
 
-from mflow.cli.options import ConfigOption, DatabaseOption, DatasourcesOption, JsonOption, OptionalRunArgument
+from mflow.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    DatasourcesOption,
+    JsonOption,
+    OptionalRunArgument,
+    run_number,
+)
 
 
 def status(
@@ -21,8 +28,9 @@ def status(
     from mflow.cli.database import opened
     from mflow.cli.reading import read_view
 
+    wanted = None if run is None else run_number(run)
     with opened(database, datasources, config) as (store, commands):
-        view = read_view(store, run)
+        view = read_view(store, wanted)
     if as_json:
         from mflow.cli.screen import print_json
         from mflow.core.view import status_object
