@@ -91,6 +91,6 @@ CREATE TABLE mflow_attempts (
     CONSTRAINT mflow_attempts_pk PRIMARY KEY (run_id, task_no, attempt),
     CONSTRAINT mflow_attempts_task_fk FOREIGN KEY(run_id, task_no) REFERENCES mflow_tasks (run_id, task_no),
     CONSTRAINT mflow_attempts_outcome_ck CHECK (outcome IN ('EXITED', 'SIGNALLED', 'ERROR', 'TIMED_OUT', 'NOT_STARTED', 'CANCELLED', 'LOST', 'UNKNOWN'))
-);
+) WITHOUT ROWID;
 
 INSERT INTO mflow_version (version_num) VALUES ('0001');

@@ -157,6 +157,7 @@ def upgrade() -> None:
             name="mflow_attempts_outcome_ck",
         ),
         comment="Every try of every task",
+        sqlite_with_rowid=False,
     )
 
 

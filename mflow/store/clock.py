@@ -14,7 +14,7 @@ class utc_now(FunctionElement[Any]):  # noqa: N801 - reads as the SQL function t
     """This instant in UTC."""
 
     inherit_cache = True
-    type = UtcTimestamp()
+    type = UtcTimestamp
     seconds_ahead = 0.0
 
 

@@ -5,33 +5,51 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.compiler import SQLCompiler
 
-from mflow.core.model import Datasource
 from mflow.store import sqlite_file
-from mflow.store.failures import Failure, Kind
+from mflow.store.failures import Failure
 from mflow.store.statements import Row, Statement
-from mflow.store.tables import UtcTimestamp
+from mflow.store.tables import UtcTimestamp, instant_to_text
 
 BUSY_SECONDS = 5.0
 """One bounded attempt: how long a statement waits for another process's lock on a SQLite file."""
 
 
 class Dialect:
-    """The hooks, with what holds for most databases."""
+    """The hooks, with what holds for most databases. One object serves one store."""
 
     name: str
     driver_error: type[Exception]  # what the driver itself raises
 
+    def begin(self, engine: Engine, run_id: int | None, *, write: bool) -> Connection:  # noqa: ARG002
+        """A connection in a new transaction; `run_id` is what it will be used for, if that is known."""
+        conn = engine.connect()
+        conn.begin()
+        return conn
+
+    def commit(self, conn: Connection) -> None:
+        """Commit, and let go of the connection whatever comes of it."""
+        try:
+            conn.commit()
+        finally:
+            conn.close()
+
+    def rollback(self, conn: Connection) -> None:
+        """Undo what there is to undo, and let go of the connection."""
+        conn.close()
+
+    def close(self) -> None:
+        """Let go of what the hooks hold between transactions."""
+
     def many(self, conn: Connection, statement: Statement, rows: Sequence[Row]) -> int:
-        """Execute the statement for all rows at once; how many rows of the table it touched (-1 for an insert)."""
+        """Execute the statement for all rows at once; how many rows of the table it touched (-1: an insert)."""
         values = [dict(zip(statement.names, row, strict=True)) for row in rows]
         return conn.execute(statement.construct, values).rowcount
 
@@ -39,65 +57,90 @@ class Dialect:
         """What the driver's error means."""
         raise NotImplementedError
 
-    def mark(self, conn: Connection, run_id: int | None) -> None:
-        """Let the database's administrator see what the connection is used for."""
-
-    def new_run_id(self, conn: Connection) -> int | None:
+    def new_run_id(self, conn: Connection) -> int | None:  # noqa: ARG002
         """The id of a new run, if it must be known before its row is inserted."""
         return None
 
-    def is_origins_run(self, conn: Connection, run_id: int) -> bool:
+    def is_origins_run(self, conn: Connection, run_id: int) -> bool:  # noqa: ARG002
         """Whether the id is that of a run of the tool that mflow takes the place of."""
         return False
 
 
 class Sqlite(Dialect):
-    """A file, shared by many processes of one host."""
+    """A file, shared by many processes of one host.
+
+    One connection is held, and the driver alone begins, commits and executes for many rows: SQLAlchemy's way costs
+    several times what SQLite needs for a small batch. To SQLAlchemy the connection is in autocommit mode.
+    """
 
     name = "sqlite"
     driver_error = sqlite3.Error
 
     def __init__(self) -> None:
+        self._held: tuple[Connection, sqlite3.Cursor] | None = None
         self._compiled: dict[Statement, tuple[str, Callable[[Row], Row]]] = {}
 
     def engine(self, path: str, *, read_only: bool = False) -> Engine:
         """An engine for the file, which need not exist yet; `read_only` for one that must not change."""
-        engine = sa.create_engine(
+        return sa.create_engine(
             "sqlite://",
             creator=lambda: sqlite_file.connect(path, busy_seconds=BUSY_SECONDS, read_only=read_only),
-            poolclass=sa.QueuePool,
-            pool_size=1,
+            isolation_level="AUTOCOMMIT",
+            poolclass=sa.NullPool,
             hide_parameters=True,
         )
-        event.listen(engine, "begin", _begin)
-        return engine
+
+    def begin(self, engine: Engine, run_id: int | None, *, write: bool) -> Connection:
+        """Writers queue for the file's one lock before they read anything."""
+        conn, cursor = self._hold(engine)
+        cursor.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        return conn
+
+    def commit(self, conn: Connection) -> None:
+        """Durable when this returns."""
+        self._end(conn, "COMMIT")
+
+    def rollback(self, conn: Connection) -> None:  # noqa: ARG002
+        """By closing the connection: after an error of the file the next attempt had better open it anew."""
+        self.close()
+
+    def close(self) -> None:
+        """The last one who closes a WAL file tidies it up."""
+        if self._held:
+            self._held[0].close()
+            self._held = None
 
     def many(self, conn: Connection, statement: Statement, rows: Sequence[Row]) -> int:
-        """By the driver alone: SQLAlchemy's way costs several times what SQLite needs for a small batch."""
-        compiled = self._compiled.get(statement) or self._compile(conn, statement)
-        cursor = conn.connection.cursor()
-        try:
-            cursor.executemany(compiled[0], map(compiled[1], rows))
-            return cursor.rowcount
-        finally:
-            cursor.close()
+        """By the driver alone, each statement compiled once."""
+        text, arrange = self._compiled.get(statement) or self._compile(conn, statement)
+        _, cursor = self._hold(conn.engine)
+        cursor.executemany(text, map(arrange, rows))
+        return cursor.rowcount
 
     def failure(self, error: BaseException) -> Failure:
         """By SQLite's result code."""
-        original = error.orig if isinstance(error, DBAPIError) else error
-        return sqlite_file.explain(original)
+        return sqlite_file.explain((error.orig if isinstance(error, DBAPIError) else None) or error)
+
+    def _hold(self, engine: Engine) -> tuple[Connection, sqlite3.Cursor]:
+        if self._held is None:
+            conn = engine.connect()
+            self._held = conn, conn.connection.cursor()  # type: ignore[assignment]
+        assert self._held is not None
+        return self._held
+
+    def _end(self, conn: Connection, how: str) -> None:
+        _, cursor = self._hold(conn.engine)
+        cursor.execute(how)
+        conn.rollback()  # of no effect on the file: SQLAlchemy only forgets that it has executed something
 
     def _compile(self, conn: Connection, statement: Statement) -> tuple[str, Callable[[Row], Row]]:
         compiled = statement.construct.compile(dialect=conn.dialect)
-        order: list[str] = compiled.positiontup  # type: ignore[attr-defined]
-        stamps = [i for i, name in enumerate(order) if isinstance(compiled.binds[name].type, UtcTimestamp)]  # type: ignore[attr-defined]
+        assert isinstance(compiled, SQLCompiler)
+        order = compiled.positiontup or []
+        stamps = [i for i, name in enumerate(order) if compiled.binds[name].type is UtcTimestamp]
         arrange = _arranger([statement.names.index(name) for name in order], stamps)
         self._compiled[statement] = str(compiled), arrange
         return self._compiled[statement]
-
-
-def _begin(conn: Connection) -> None:
-    conn.exec_driver_sql(conn.get_execution_options().get("mflow_begin", "BEGIN"))
 
 
 def _arranger(places: list[int], stamps: list[int]) -> Callable[[Row], Row]:
@@ -109,16 +152,7 @@ def _arranger(places: list[int], stamps: list[int]) -> Callable[[Row], Row]:
     def arrange(row: Row) -> Row:
         values = list(pick(row))
         for i in stamps:
-            if values[i] is not None:
-                values[i] = _stored(values[i])
+            values[i] = instant_to_text(values[i])
         return values
 
     return arrange
-
-
-def _stored(instant: datetime) -> str:
-    """As SQLAlchemy's own type for SQLite writes it."""
-    return instant.astimezone(UTC).isoformat(" ", "microseconds")[:26]
-
-
-__all__ = ["Datasource", "Dialect", "Kind", "Sqlite"]

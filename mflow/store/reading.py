@@ -57,12 +57,12 @@ _TASKS = (
         tasks.c.tries,
         tasks.c.max_attempts,
         tasks.c.not_before,
-        attempts.c.pid,
         attempts.c.claimed_at,
+        attempts.c.pid,
         attempts.c.log_path,
         attempts.c.facts,
-        *_WORKER,
         *_END,
+        *_WORKER,
     )
     .select_from(tasks.outerjoin(attempts, _LAST_ATTEMPT))
     .where(tasks.c.run_id == sa.bindparam("run"))
@@ -118,7 +118,7 @@ def task_attempts(conn: Connection, run_id: int, task_no: int) -> list[AttemptRo
     """All attempts of one task, oldest first."""
     found = conn.execute(_ATTEMPTS, {"run": run_id, "no": task_no})
     return [
-        AttemptRow(task_no, attempt, log, claimed_at, end[5], _end(end))
+        AttemptRow(task_no, attempt, log, claimed_at, end[5], _end(*end))
         for attempt, log, claimed_at, *end in found
     ]
 
@@ -144,12 +144,11 @@ def _no_collection() -> Iterator[None]:
 
 
 def _task(row: Sequence[Any], workers: dict[tuple[Any, ...], Identity]) -> TaskRow:
-    no, task_id, kind, state, last, tries, most, not_before, pid, claimed_at, log, facts = row[:12]
+    no, task_id, kind, state, last, tries, most, not_before, claimed_at, pid, log, facts, *attempt = row
     if claimed_at is None:
         return TaskRow(no, task_id, kind, _STATES[state], last, tries, most, not_before)
-    who = tuple(row[12:17])
+    who = tuple(attempt[11:])
     worker = workers.get(who) or workers.setdefault(who, Identity(*who))
-    end = row[17:]
     return TaskRow(
         no,
         task_id,
@@ -163,14 +162,25 @@ def _task(row: Sequence[Any], workers: dict[tuple[Any, ...], Identity]) -> TaskR
         pid,
         claimed_at,
         log,
-        _end(end),
-        end[5],
+        _end(*attempt[:11]),
+        attempt[5],
         json.loads(facts) if facts else {},
     )
 
 
-def _end(row: Sequence[Any]) -> AttemptEnd | None:
-    outcome, exit_code, signal, error, message, started_at, ended_at, cpu, rss, survivors, leftovers = row
+def _end(
+    outcome: str | None,
+    exit_code: int | None,
+    signal: str | None,
+    error: str | None,
+    message: str | None,
+    started_at: datetime | None,
+    ended_at: datetime | None,
+    cpu: float | None,
+    rss: int | None,
+    survivors: str | None,
+    leftovers: str | None,
+) -> AttemptEnd | None:
     if outcome is None:
         return None
     return AttemptEnd(

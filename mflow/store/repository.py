@@ -5,7 +5,7 @@ every other writer of the run out until the commit. Each call is one bounded att
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -67,7 +67,6 @@ class SqlStore:
         self.url = url
         self.warnings = list(warnings)
         self._engine = engine
-        self._writer = engine.execution_options(mflow_begin="BEGIN IMMEDIATE")
         self._dialect = dialect
 
     def __repr__(self) -> str:
@@ -76,6 +75,7 @@ class SqlStore:
     def close(self) -> None:
         """Let go of the database. Never raises."""
         try:
+            self._dialect.close()
             self._engine.dispose()
         except (DBAPIError, self._dialect.driver_error):
             pass
@@ -249,27 +249,27 @@ class SqlStore:
 
     # --------------------------------------------------------------------------------------- in common
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        try:
-            with self._engine.connect() as conn:
-                self._dialect.mark(conn, None)
-                yield conn
-        except (DBAPIError, PoolTimeout, self._dialect.driver_error) as error:
-            raise self._error(error) from error
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return self._transaction(None, write=False)
+
+    def _writing(self, run_id: int | None = None) -> AbstractContextManager[Connection]:
+        return self._transaction(run_id, write=True)
 
     @contextmanager
-    def _writing(self, run_id: int | None = None) -> Iterator[Connection]:
-        """One transaction: committed at the end of the block, rolled back by any exception."""
-        committing = False
+    def _transaction(self, run_id: int | None, *, write: bool) -> Iterator[Connection]:
+        """Committed at the end of the block, rolled back by any exception."""
+        conn, committing = None, False
         try:
-            with self._writer.connect() as conn:
-                self._dialect.mark(conn, run_id)
-                with conn.begin():
-                    yield conn
-                    committing = True
-        except (DBAPIError, PoolTimeout, self._dialect.driver_error) as error:
-            raise self._error(error, committing=committing) from error
+            conn = self._dialect.begin(self._engine, run_id, write=write)
+            yield conn
+            committing = True
+            self._dialect.commit(conn)
+        except BaseException as error:
+            if conn is not None:
+                self._dialect.rollback(conn)
+            if isinstance(error, (DBAPIError, PoolTimeout, self._dialect.driver_error)):
+                raise self._error(error, committing=committing and write) from error
+            raise
 
     def _error(self, error: Exception, *, committing: bool = False) -> Exception:
         if isinstance(error, PoolTimeout):

@@ -6,12 +6,13 @@ where a value must be. JSON is text in a CLOB. Instants are UTC in a TIMESTAMP (
 The kept definition stands in a table of its own: it may be megabytes, and the row of the run is written with every batch.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 from mflow.core.states import Outcome, RunState, TaskState
 
@@ -22,19 +23,50 @@ TEXT_BYTES = 4000
 """The longest path or message, in bytes of UTF-8: Oracle's VARCHAR2 holds no more, however it is declared."""
 
 
-class UtcTimestamp(TypeDecorator[datetime]):
+class _Utc(TypeDecorator[datetime]):
     """Aware UTC in the program, naive UTC at the driver: Oracle's would drop the zone without converting."""
 
     impl = sa.TIMESTAMP
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """An aware instant of any zone as naive UTC."""
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """What the driver gave, marked as UTC."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+class UtcText(UserDefinedType[datetime]):
+    """The same where instants are texts: six digits always, so that texts compare as instants do."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """The name that SQLAlchemy gives such a column, too."""
+        return "TIMESTAMP"
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], str | None]:  # noqa: ARG002
+        """Instant to text."""
+        return instant_to_text
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], datetime | None]:  # noqa: ARG002
+        """Text to instant."""
+        return _text_to_instant
+
+
+def instant_to_text(value: datetime | None) -> str | None:
+    """An aware instant of any zone, as SQLAlchemy and SQLite's own functions write it."""
+    return None if value is None else value.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+
+
+def _text_to_instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(f"{text}+00:00")
+
+
+UtcTimestamp = _Utc().with_variant(UtcText(), "sqlite")
+"""An instant."""
 
 
 def _one_of(
@@ -171,6 +203,7 @@ attempts = sa.Table(
     ),
     _one_of("outcome", Outcome, "mflow_attempts_outcome_ck"),
     comment="Every try of every task",
+    sqlite_with_rowid=False,
 )
 
 VERSION_TABLE = "mflow_version"
