@@ -1,0 +1,197 @@
+"""What a spark task asks for, as a value: read from its keys once, the same for checks, commands and look-ups."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from mflow.core.secrets import looks_secret
+from mflow.tasks.spark.properties import base_properties, parse_properties
+from mflow.tasks.spark.words import is_yes, pairs_of, words_of
+
+PASSED_ON = (
+    "class",
+    "driver-memory",
+    "driver-cores",
+    "driver-class-path",
+    "driver-java-options",
+    "driver-library-path",
+    "executor-memory",
+    "executor-cores",
+    "total-executor-cores",
+    "num-executors",
+    "jars",
+    "packages",
+    "exclude-packages",
+    "repositories",
+    "py-files",
+    "files",
+    "archives",
+    "queue",
+    "principal",
+    "keytab",
+    "proxy-user",
+)
+"""Keys that are options of spark-submit by the same name."""
+
+
+class Manager(Enum):
+    """Who runs the application's processes."""
+
+    LOCAL = "local"
+    STANDALONE = "standalone"
+    YARN = "yarn"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One Spark application to be. `settings` are the properties that hold, the file's overlaid by the task's."""
+
+    master: str
+    deploy_mode: str
+    file: str
+    name: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)  # of PASSED_ON, in that order
+    confs: tuple[tuple[str, str], ...] = ()
+    parameters: tuple[str, ...] = ()
+    verbose: bool = False
+    supervise: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+    base: Path | None = None  # the file of properties that spark-submit reads
+    base_is_default: bool = False  # it reads it by itself
+    spark_home: str | None = None
+    submit: str | None = None
+    master_rest: str | None = None
+    master_ui: str | None = None
+
+    @property
+    def manager(self) -> Manager:
+        """By the master's URL, as spark-submit tells them apart."""
+        if self.master.startswith("local"):
+            return Manager.LOCAL
+        if self.master.startswith("spark://"):
+            return Manager.STANDALONE
+        return Manager.YARN if self.master.startswith("yarn") else Manager.OTHER
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether the driver runs in the cluster, away from spark-submit."""
+        return self.deploy_mode == "cluster"
+
+    @property
+    def is_python(self) -> bool:
+        """Whether Spark takes the file for Python's (SparkSubmit.isPython)."""
+        return self.file.endswith(".py")
+
+    @property
+    def is_jar(self) -> bool:
+        """Whether the file is neither Python's nor R's."""
+        return not self.file.lower().endswith((".py", ".r"))
+
+    @property
+    def secret_confs(self) -> tuple[tuple[str, str], ...]:
+        """What must not be seen on a command line."""
+        return tuple((key, value) for key, value in self.confs if looks_secret(key))
+
+    @property
+    def plain_confs(self) -> tuple[tuple[str, str], ...]:
+        """The others."""
+        return tuple((key, value) for key, value in self.confs if not looks_secret(key))
+
+
+def read_application(options: Mapping[str, Any], environ: Mapping[str, str], cwd: str) -> Application:
+    """The application that these keys of a task describe. Raises OSError if its properties-file cannot be read."""
+    base = base_properties(options, environ, cwd)
+    confs = pairs_of(options.get("confs"))
+    settings = {**(_properties(base) if base else {}), **dict(confs)}
+    return Application(
+        master=_master(_text(options, "master") or settings.get("spark.master") or "local[*]"),
+        deploy_mode=_deploy_mode(options, settings, environ),
+        file=_text(options, "ingestor-file") or "",
+        name=_text(options, "name") or settings.get("spark.app.name"),
+        options=_passed_on(options),
+        confs=confs,
+        parameters=words_of(options.get("parameters")),
+        verbose=is_yes(options.get("verbose")),
+        supervise=is_yes(options.get("supervise")),
+        settings=settings,
+        base=base,
+        base_is_default=base is not None and not options.get("properties-file"),
+        spark_home=_text(options, "spark-home"),
+        submit=_text(options, "submit"),
+        master_rest=_text(options, "master-rest"),
+        master_ui=_text(options, "master-ui"),
+    )
+
+
+def find_submit(application: Application, environ: Mapping[str, str], cwd: str) -> str | None:
+    """The spark-submit to run: the task's own, else its spark-home's, SPARK_HOME's, the PATH's; None if missing."""
+    if application.submit:
+        return _executable(application.submit, environ, cwd)
+    home = application.spark_home or environ.get("SPARK_HOME")
+    if home:
+        return _executable(f"{home}/bin/spark-submit", environ, cwd)
+    return _executable("spark-submit", environ, cwd)
+
+
+def find_beside(submit: str, name: str) -> str:
+    """Another program of the same Spark installation."""
+    return str(Path(submit).resolve().with_name(name))
+
+
+def find_program(name: str, environ: Mapping[str, str], cwd: str, homes: Sequence[str] = ()) -> str | None:
+    """A program in the bin folder of one of these home variables that is set, else in the PATH."""
+    for variable in homes:
+        home = environ.get(variable)
+        found = _executable(f"{home}/bin/{name}", environ, cwd) if home else None
+        if found:
+            return found
+    return _executable(name, environ, cwd)
+
+
+def _executable(name: str, environ: Mapping[str, str], cwd: str) -> str | None:
+    candidates: Iterable[str] = (name,)
+    if "/" not in name:
+        path = environ.get("PATH") or os.defpath
+        candidates = (f"{folder or '.'}/{name}" for folder in path.split(os.pathsep))
+    for candidate in candidates:
+        place = Path(cwd, candidate)
+        if place.is_file() and os.access(place, os.X_OK):
+            return str(place)
+    return None
+
+
+def _properties(path: Path) -> dict[str, str]:
+    found = parse_properties(path.read_text("utf-8", "surrogateescape"))
+    return {key: value for key, value in found.items() if key.startswith("spark.")}
+
+
+def _master(given: str) -> str:
+    """`yarn-client` and `yarn-cluster` are what Spark 1 called it; 2 and later still take them."""
+    return "yarn" if given in ("yarn-client", "yarn-cluster", "yarn-standalone") else given
+
+
+def _deploy_mode(options: Mapping[str, Any], settings: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    if _text(options, "master") in ("yarn-cluster", "yarn-standalone"):
+        return "cluster"
+    return (
+        _text(options, "deploy-mode")
+        or settings.get("spark.submit.deployMode")
+        or environ.get("DEPLOY_MODE")
+        or "client"
+    )
+
+
+def _passed_on(options: Mapping[str, Any]) -> dict[str, str]:
+    found = {key: _text(options, key) for key in PASSED_ON}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _text(options: Mapping[str, Any], key: str) -> str | None:
+    value = options.get(key)
+    if value is None or value == "":
+        return None
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,35 @@
+"""Which cluster answers for an application."""
+
+from collections.abc import Mapping
+
+from mflow.tasks.spark.application import Application, Manager, find_beside, find_program
+from mflow.tasks.spark.cluster import Cluster
+from mflow.tasks.spark.errand import Errands
+from mflow.tasks.spark.standalone import Standalone
+from mflow.tasks.spark.yarn import Yarn
+
+
+def cluster_for(
+    application: Application, submit: str, errands: Errands, environ: Mapping[str, str], cwd: str
+) -> Cluster | None:
+    """The one to ask; None for local mode, and for managers that mflow cannot ask."""
+    if application.manager is Manager.STANDALONE:
+        return Standalone(
+            application.master,
+            errands,
+            environ,
+            spark_class=find_beside(submit, "spark-class"),
+            rest=application.master_rest,
+            page=application.master_ui,
+            by_rest=application.settings.get("spark.master.rest.enabled") == "true",
+        )
+    if application.manager is Manager.YARN:
+        return Yarn(
+            errands,
+            environ,
+            yarn=find_program("yarn", environ, cwd, ("HADOOP_YARN_HOME", "HADOOP_HOME")),
+            kinit=find_program("kinit", environ, cwd),
+            principal=application.options.get("principal"),
+            keytab=application.options.get("keytab"),
+        )
+    return None
