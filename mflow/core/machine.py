@@ -115,8 +115,9 @@ class Machine:
     # -------------------------------------------------------------------------------- what has happened
 
     def tick(self, now: Now) -> None:
-        """The time of what is fed next."""
+        """The time of what is fed next; tries that waited for it may start."""
         self.now = now
+        self._ready.wake(now.wall)
 
     def worker_ready(self, number: int, identity: Identity) -> None:
         """A worker of our own may be given attempts."""
@@ -249,7 +250,6 @@ class Machine:
         """The next batch to persist, or None. Must not be called while one is under way."""
         assert self._under_way is None, "a batch is under way"
         self.now = now
-        self._ready.wake(now.wall)
         for holder in late(self._holders, now.mono):
             self._orders.ask_back(holder)
         if self.released or not self._due():
@@ -279,7 +279,7 @@ class Machine:
         return effects
 
     def wake_in(self, now: Now) -> float | None:
-        """Seconds after which a batch may be due though nothing has happened; None if only events can tell."""
+        """Seconds after which to `tick` and ask again though nothing has happened; None if only events can tell."""
         if self._under_way is not None or self.released:
             return None  # its answer is an event
         waits = [late_at(holder) - now.mono for holder in self._holders if holder.ahead]
