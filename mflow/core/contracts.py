@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from mflow.core.model import (
     AttemptEnd,
@@ -206,6 +206,18 @@ class Running(Protocol):
         ...
 
 
+@runtime_checkable
+class Remote(Running, Protocol):
+    """An attempt whose work is elsewhere, too: ending that takes commands of its own, and time."""
+
+    patience_seconds: float  # after KILL, until it is given up as UNKNOWN; `fileno` should be readable before
+
+    @property
+    def sessions(self) -> frozenset[int]:
+        """Sessions of processes that are ending the work elsewhere: not swept while `fileno` is not readable."""
+        ...
+
+
 class Workbench(Protocol):
     """What a worker offers to the task types it runs."""
 
@@ -260,6 +272,7 @@ __all__ = [
     "NewRun",
     "Progress",
     "Pulse",
+    "Remote",
     "Runner",
     "Running",
     "StopStep",

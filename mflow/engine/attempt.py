@@ -25,7 +25,7 @@ from math import inf
 from signal import SIGKILL, SIGTERM
 from typing import TYPE_CHECKING
 
-from mflow.core.contracts import Job, Runner, Running, StopStep
+from mflow.core.contracts import Job, Remote, Runner, Running, StopStep
 from mflow.core.model import AttemptEnd
 from mflow.core.states import Outcome
 from mflow.engine import tree
@@ -264,13 +264,13 @@ class Attempt:
         self._insist_at = inf
         self._tell(StopStep.INSIST)
         if self._launcher.anything_left():
-            tree.signal_all(tree.descendants(), SIGTERM)
+            tree.signal_all(self._to_sweep(), SIGTERM)
 
     def _kill(self, now: float) -> None:
         """KILL to all, as often as a further look finds somebody new: who forks now is found by the next look."""
         if not self._killing:
             self._killing = True
-            self._give_up_at = now + PATIENCE_SECONDS
+            self._give_up_at = now + self._patience()
         self._insist_at = inf
         self._kill_at = now + KILL_AGAIN_SECONDS
         self._tell(StopStep.KILL)
@@ -278,12 +278,21 @@ class Attempt:
         for _ in range(_MOST_SCANS):
             if not self._launcher.anything_left():
                 break
-            new = [process for process in tree.descendants() if process not in killed]
+            new = [process for process in self._to_sweep() if process not in killed]
             if not new:
                 break
             killed.update(new)
             tree.signal_all(new, SIGKILL)
         self.child_ended()
+
+    def _to_sweep(self) -> "list[psutil.Process]":
+        """All that is left, but for what is just ending the attempt's work elsewhere."""
+        helping = self._running.sessions if self._end is None and isinstance(self._running, Remote) else ()
+        left = tree.descendants()
+        return [process for process in left if tree.session(process) not in helping] if helping else left
+
+    def _patience(self) -> float:
+        return self._running.patience_seconds if isinstance(self._running, Remote) else PATIENCE_SECONDS
 
     def _give_up(self) -> None:
         left = tree.descendants() if self._launcher.anything_left() else []

@@ -74,6 +74,14 @@ def pids(processes: "Iterable[psutil.Process]") -> tuple[int, ...]:
     return tuple(sorted(process.pid for process in processes))
 
 
+def session(process: "psutil.Process") -> int:
+    """The session a process is in; 0 if it is gone."""
+    try:
+        return os.getsid(process.pid)
+    except OSError:
+        return 0
+
+
 def describe(processes: "Sequence[psutil.Process]", most: int = 5) -> str:
     """Names and numbers for a message, e.g. `sleep (pid 4711), java (pid 4712)`."""
     shown = ", ".join(f"{_name(process)} (pid {process.pid})" for process in processes[:most])
