@@ -1,0 +1,24 @@
+"""A driver in Python that does what its first argument says; the others are printed."""
+
+import os
+import sys
+import time
+
+from pyspark.sql import SparkSession
+
+what, *others = sys.argv[1:]
+session = SparkSession.builder.getOrCreate()
+context = session.sparkContext
+print("arguments", others, flush=True)
+print("divisor", session.conf.get("spark.mflow.test.password", "none")[::-1], flush=True)
+with open(f"/proc/{os.getppid()}/cmdline", "rb") as file:
+    print("command line", file.read().replace(b"\0", b" "), flush=True)
+divisor = 0 if what == "executor" else 1
+print("counted", context.parallelize(range(10), 1).map(lambda each: each // divisor).count(), flush=True)
+if what == "fail":
+    raise LookupError("broken in the driver")
+if what == "exit":
+    sys.exit(3)
+while what == "wait" and not os.path.exists(others[0]):
+    time.sleep(0.2)
+session.stop()
