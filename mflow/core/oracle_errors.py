@@ -169,12 +169,12 @@ _KNOWN: dict[str, tuple[Nature, str]] = (
         "DPI-1010",
         "DPI-1080",
     )
+    # the statement was undone
     | _all(
-        _D,
+        _U,
         "The database did not answer in time: is it overloaded, or is somebody holding a lock?",
         "DPY-4024",
     )
-    # the statement was undone
     | _all(
         _U,
         "Another session holds a lock; trying again helps.",

@@ -1,22 +1,25 @@
 """Opening the state database: where it is, what it is, whether its tables are the ones this mflow needs."""
 
-import os
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
-import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from mflow.core.errors import StoreOutdated, StoreRefused
+from mflow.core.errors import StoreError, StoreRefused
 from mflow.core.model import Datasource
 from mflow.store import scripts, sqlite_file
-from mflow.store.dialects import BUSY_SECONDS, Sqlite
+from mflow.store.dialects import BUSY_SECONDS, Oracle, Sqlite
 from mflow.store.failures import to_error
 from mflow.store.repository import SqlStore
 from mflow.store.tables import VERSION_TABLE
 
-_HOW_TO_UPGRADE = "mflow db upgrade"
+_HOW_SQLITE = "Run `mflow db upgrade`; stop the runs of an older mflow first."
+_HOW_ORACLE = (
+    "Run `mflow db upgrade` as the owner of the tables, or hand the file that `mflow db sql --dialect oracle` "
+    "prints to the database's administrator."
+)
 
 
 def open_store(where: str | Datasource, *, create: bool = False) -> SqlStore:
@@ -25,51 +28,80 @@ def open_store(where: str | Datasource, *, create: bool = False) -> SqlStore:
     `create`: make a SQLite file that is not there, and upgrade one whose tables are older. Everything that can be
     wrong with the database is found here: raises StoreUnavailable, StoreOutdated or StoreRefused.
     """
-    url = _parse(where) if isinstance(where, str) else None
-    if url is not None and url.get_backend_name() == "sqlite":
-        return _open_sqlite(url, create=create)
-    raise StoreRefused(f"no way to keep a state database in {url}", hint="SQLite and Oracle are known.")
+    store = connect(where, create=create)
+    try:
+        scripts.require_version(store.schema_version(), store.url, how=_how(store))
+    except StoreError:
+        store.close()
+        raise
+    return store
+
+
+def connect(where: str | Datasource, *, create: bool) -> SqlStore:
+    """The same without a look at the version of the tables."""
+    if isinstance(where, Datasource):
+        return _connect_oracle(where)
+    url = _parse(where)
+    if url.get_backend_name() == "sqlite":
+        return _connect_sqlite(url, create=create)
+    if url.get_backend_name() == "oracle":
+        return _connect_oracle(url)
+    raise StoreRefused(
+        f"{_shown(url)}: mflow keeps its state in SQLite or Oracle", hint="Name such a database."
+    )
+
+
+def _how(store: SqlStore) -> str:
+    return _HOW_ORACLE if store.dialect.name == Oracle.name else _HOW_SQLITE
 
 
 def _parse(text: str) -> URL:
     try:
         return make_url(text)
-    except (ArgumentError, ValueError) as error:
+    except (ArgumentError, ValueError):
         raise StoreRefused(
             "the state database is not named by a SQLAlchemy URL", hint="For example sqlite:///mflow.db"
-        ) from error
+        ) from None
+
+
+def _shown(url: URL) -> str:
+    return url.difference_update_query(["wallet_password"]).render_as_string(hide_password=True)
+
+
+# ---------------------------------------------------------------------------------------------- SQLite
 
 
 def sqlite_path(url: URL) -> str:
     """The absolute path of a SQLite URL. Raises StoreRefused for a database that is no file."""
     path = url.database or ""
-    if path in ("", ":memory:") or path.startswith("file:"):
-        raise StoreRefused(f"{url}: not a file", hint="Name one: sqlite:///mflow.db or sqlite:////srv/mflow.db")
-    return os.path.abspath(path)
+    if path in ("", ":memory:") or path.startswith("file:") or "\0" in path:
+        raise StoreRefused(
+            f"{url}: not a file", hint="Name one: sqlite:///mflow.db or sqlite:////srv/mflow.db"
+        )
+    return str(Path.cwd() / path)
 
 
-def _open_sqlite(url: URL, *, create: bool) -> SqlStore:
+def _connect_sqlite(url: URL, *, create: bool) -> SqlStore:
     path = sqlite_path(url)
     sqlite_file.require_place(path, create=create)
     read_only = sqlite_file.is_read_only(path)
     try:
-        warnings = _prepare(path, create=create, read_only=read_only)
+        warnings = _prepare(path, create=create and not read_only, read_only=read_only)
     except sqlite3.Error as error:
         raise to_error(sqlite_file.explain(error).at(path)) from error
     dialect = Sqlite()
-    return SqlStore(dialect.engine(path, read_only=read_only), dialect, f"sqlite:///{path}", warnings=warnings)
+    engine = dialect.engine(path, read_only=read_only)
+    return SqlStore(engine, dialect, f"sqlite:///{path}", warnings=warnings)
 
 
 def _prepare(path: str, *, create: bool, read_only: bool) -> list[str]:
-    """Make, check and upgrade the file; what is worth a warning."""
+    """Make and check the file; what is worth a warning."""
     shared = sqlite_file.shared_file_system(path)
-    if create and not read_only:
+    if create:
         sqlite_file.make(path, scripts.render_sql("sqlite"), wal=not shared, busy_seconds=BUSY_SECONDS)
     with closing(sqlite_file.connect(path, busy_seconds=BUSY_SECONDS, read_only=read_only)) as conn:
         sqlite_file.require_ours(path, sqlite_file.table_names(conn), VERSION_TABLE)
-        version = conn.execute(scripts.READ_VERSION).fetchone()
-        scripts.require_version(version and version[0], path, how=_HOW_TO_UPGRADE)
-        mode = sqlite_file.use_journal(conn, wal=not shared) if create else "wal"
+        mode = sqlite_file.use_journal(conn, wal=not shared) if create else sqlite_file.journal(conn)
     return _warnings(path, shared, mode, read_only)
 
 
@@ -81,10 +113,20 @@ def _warnings(path: str, shared: str | None, mode: str, read_only: bool) -> list
             "one host at a time may use it."
         )
     if shared and mode == "wal":
-        found.append(f"{path} is in WAL mode, which is not safe there, and in use: stop all runs, then start again.")
+        found.append(
+            f"{path} is in WAL mode, which is not safe there, and in use: stop all runs, then start again."
+        )
     if read_only:
         found.append(f"{path} can only be read: this user has no permission to write it.")
     return found
 
 
-__all__ = ["StoreOutdated", "open_store", "sa", "sqlite_path"]
+# ---------------------------------------------------------------------------------------------- Oracle
+
+
+def _connect_oracle(where: URL | Datasource) -> SqlStore:
+    from mflow.store import oracle_connect
+
+    source = where if isinstance(where, Datasource) else oracle_connect.datasource_of(where)
+    named = oracle_connect.shown(source) if isinstance(where, Datasource) else _shown(where)
+    return SqlStore(oracle_connect.engine(source), Oracle(), named)

@@ -22,7 +22,8 @@ from mflow.store import reading, values
 from mflow.store import statements as sql
 from mflow.store.clock import lease_end, utc_now
 from mflow.store.dialects import Dialect
-from mflow.store.failures import to_error
+from mflow.store.failures import Kind, to_error
+from mflow.store.scripts import READ_VERSION
 from mflow.store.statements import Row, Statement
 from mflow.store.tables import TEXT_BYTES, definitions, runs
 
@@ -67,7 +68,7 @@ class SqlStore:
         self.url = url
         self.warnings = list(warnings)
         self._engine = engine
-        self._dialect = dialect
+        self.dialect = dialect
 
     def __repr__(self) -> str:
         return f"SqlStore({self.url!r})"
@@ -75,10 +76,21 @@ class SqlStore:
     def close(self) -> None:
         """Let go of the database. Never raises."""
         try:
-            self._dialect.close()
+            self.dialect.close()
             self._engine.dispose()
-        except (DBAPIError, self._dialect.driver_error):
+        except (DBAPIError, self.dialect.driver_error):
             pass
+
+    def schema_version(self) -> str | None:
+        """The version of the tables; None if they are not there."""
+        with self._reading() as conn:
+            try:
+                found: str | None = conn.exec_driver_sql(READ_VERSION).scalar()
+            except DBAPIError as error:
+                if self.dialect.failure(error).kind is not Kind.OUTDATED:
+                    raise
+                return None
+        return found
 
     # ------------------------------------------------------------------------------------------- runs
 
@@ -105,7 +117,7 @@ class SqlStore:
         return row
 
     def _insert_run_row(self, conn: Connection, new: NewRun) -> int:
-        run_id = self._dialect.new_run_id(conn)
+        run_id = self.dialect.new_run_id(conn)
         row = _run_columns(new) | ({} if run_id is None else {"id": run_id})
         try:
             inserted = conn.execute(_INSERT_RUN, row)
@@ -126,7 +138,7 @@ class SqlStore:
         for start in range(0, len(numbered), _ROWS_AT_ONCE):
             part = numbered[start : start + _ROWS_AT_ONCE]
             rows = [values.insert_task(run_id, number, task) for number, task in part]
-            self._dialect.many(conn, sql.INSERT_TASK, rows)
+            self.dialect.many(conn, sql.INSERT_TASK, rows)
 
     def set_folder(self, run_id: int, fence: int, folder: str) -> None:
         """Keep where the attempts' logs of this run are."""
@@ -216,9 +228,9 @@ class SqlStore:
         """A constant number of statements, however many transitions there are."""
         with self._writing(run_id) as conn:
             first = sql.advance_run(batch.run_state, batch.release)
-            if self._dialect.many(conn, first, [(batch.number, run_id, fence)]) != 1:
+            if self.dialect.many(conn, first, [(batch.number, run_id, fence)]) != 1:
                 self._explain_refusal(conn, run_id, fence, batch.run_state)
-            changes = _Changes(self._dialect, conn, run_id)
+            changes = _Changes(self.dialect, conn, run_id)
             changes.make(batch)
 
     def was_applied(self, run_id: int, fence: int, number: int) -> bool:
@@ -238,7 +250,7 @@ class SqlStore:
         with self._writing(run_id) as conn:
             owned = conn.execute(_HEARTBEAT, {"run": run_id, "mine": fence})
             self._require_owned(conn, owned.rowcount, run_id, fence)
-            changes = _Changes(self._dialect, conn, run_id)
+            changes = _Changes(self.dialect, conn, run_id)
             if reading.definition_text(conn, run_id) != text:
                 conn.execute(_REDEFINE, {"run": run_id, "new_definition": text})
                 changes.remove(edit.removed)
@@ -260,21 +272,21 @@ class SqlStore:
         """Committed at the end of the block, rolled back by any exception."""
         conn, committing = None, False
         try:
-            conn = self._dialect.begin(self._engine, run_id, write=write)
+            conn = self.dialect.begin(self._engine, run_id, write=write)
             yield conn
             committing = True
-            self._dialect.commit(conn)
+            self.dialect.commit(conn)
         except BaseException as error:
             if conn is not None:
-                self._dialect.rollback(conn)
-            if isinstance(error, (DBAPIError, PoolTimeout, self._dialect.driver_error)):
+                self.dialect.rollback(conn)
+            if isinstance(error, (DBAPIError, PoolTimeout, self.dialect.driver_error)):
                 raise self._error(error, committing=committing and write) from error
             raise
 
     def _error(self, error: Exception, *, committing: bool = False) -> Exception:
         if isinstance(error, PoolTimeout):
             return StoreUnavailable(f"{self.url}: no connection became free")
-        return to_error(self._dialect.failure(error).at(self.url), committing=committing)
+        return to_error(self.dialect.failure(error).at(self.url), committing=committing)
 
     def _require_owned(self, conn: Connection, touched: int, run_id: int, fence: int) -> None:
         if touched != 1:
@@ -290,7 +302,7 @@ class SqlStore:
         raise StoreRefused(f"{self.url}: run {run_id} does not go from {row.state} to {to}")
 
     def _not_found(self, conn: Connection, run_id: int) -> RunNotFound:
-        if self._dialect.is_origins_run(conn, run_id):
+        if self.dialect.is_origins_run(conn, run_id):
             return RunNotFound(
                 f"{self.url}: run {run_id} is a run of the old tool",
                 hint="It is in the tables TASKS and TASKS_MASTER, which mflow leaves alone.",

@@ -34,15 +34,15 @@ def connect(path: str, *, busy_seconds: float, read_only: bool = False) -> sqlit
 
 def _uri(path: str, read_only: bool) -> str:
     """Without permission to write, a file that nobody has open can only be read as one that cannot change."""
-    unused = read_only and not os.path.exists(f"{path}-wal")
+    unused = read_only and not Path(f"{path}-wal").exists()
     mode = "mode=ro&immutable=1" if unused else f"mode={'ro' if read_only else 'rw'}"
     return f"file:{quote(path)}?{mode}"
 
 
 def is_read_only(path: str) -> bool:
     """True if the file is there and this process may not write it, or may not write beside it."""
-    folder = os.path.dirname(path)
-    return os.path.isfile(path) and not (os.access(path, os.W_OK) and os.access(folder, os.W_OK))
+    file = Path(path)
+    return file.is_file() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK))
 
 
 # ------------------------------------------------------------------------------------------ what it is
@@ -50,27 +50,29 @@ def is_read_only(path: str) -> bool:
 
 def require_place(path: str, *, create: bool) -> None:
     """Raise unless there is a file, or (`create`) could be one. StoreOutdated: there is none. StoreRefused."""
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
+    file = Path(path)
+    if not file.parent.is_dir():
         raise StoreRefused(
-            f"{path}: no such folder: {folder}", hint="Make the folder, or name another database."
+            f"{path}: no folder {file.parent}", hint="Make the folder, or name another database."
         )
-    if os.path.isdir(path):
-        raise StoreRefused(f"{path}: is a folder, not a database file", hint="Name a file in it.")
-    if os.path.lexists(path):
-        _require_regular(path)
+    if file.is_dir():
+        raise StoreRefused(f"{path}: a folder, not a database file", hint="Name a file in it.")
+    if file.exists():
+        _require_readable(file)
     elif not create:
         raise StoreOutdated(f"no state database at {path}", hint="`mflow run` makes one; or name another.")
-    elif not os.access(folder, os.W_OK | os.X_OK):
-        raise StoreRefused(f"{path}: no permission to make a file in {folder}", hint="Name another database.")
-
-
-def _require_regular(path: str) -> None:
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise StoreRefused(f"{path}: not a file", hint="Name another database.")
-    if os.path.isfile(path) and not os.access(path, os.R_OK):
+    elif not os.access(file.parent, os.W_OK | os.X_OK):
         raise StoreRefused(
-            f"{path}: no permission to read it", hint="Ask its owner, or name another database."
+            f"{path}: no permission to make a file in {file.parent}", hint="Name another database."
+        )
+
+
+def _require_readable(file: Path) -> None:
+    if not file.is_file():
+        raise StoreRefused(f"{file}: not a file", hint="Name another database.")
+    if not os.access(file, os.R_OK):
+        raise StoreRefused(
+            f"{file}: no permission to read it", hint="Ask its owner, or name another database."
         )
 
 
@@ -131,16 +133,21 @@ def split(script: str) -> list[str]:
     return statements
 
 
+def journal(conn: sqlite3.Connection) -> str:
+    """The journal mode of the file: "wal", "delete" ..."""
+    [mode] = conn.execute("PRAGMA journal_mode").fetchone()
+    return str(mode)
+
+
 def use_journal(conn: sqlite3.Connection, *, wal: bool) -> str:
     """Bring the file to WAL or away from it, if nobody else has it open; the mode it has now."""
-    [mode] = conn.execute("PRAGMA journal_mode").fetchone()
     wanted = "wal" if wal else "delete"
-    if mode != wanted:
+    if journal(conn) != wanted:
         try:
-            [mode] = conn.execute(f"PRAGMA journal_mode = {wanted}").fetchone()
-        except sqlite3.OperationalError:  # in use, or not writable: as good as before
-            return str(mode)
-    return str(mode)
+            conn.execute(f"PRAGMA journal_mode = {wanted}")
+        except sqlite3.OperationalError:  # in use: as good as before
+            pass
+    return journal(conn)
 
 
 # ------------------------------------------------------------------------------------------ where it lies
@@ -157,7 +164,7 @@ def shared_file_system(path: str, mounts: str | None = None) -> str | None:
         text = Path("/proc/self/mountinfo").read_text(errors="surrogateescape") if mounts is None else mounts
     except OSError:  # no /proc: nothing can be said
         return None
-    kind = _file_system(os.path.realpath(path), text)
+    kind = _file_system(str(Path(path).resolve()), text)
     return kind if kind.startswith("fuse.") or kind in _SHARED_FILE_SYSTEMS else None
 
 

@@ -3,7 +3,7 @@
 Names are at most 30 characters long and every constraint has one. '' is NULL to Oracle and is never stored
 where a value must be. JSON is text in a CLOB. Instants are UTC in a TIMESTAMP (6 digits).
 
-The kept definition stands in a table of its own: it may be megabytes, and the row of the run is written with every batch.
+The kept definition stands in a table of its own: it may be megabytes, and the run's row is written with every batch.
 """
 
 from collections.abc import Callable
@@ -29,11 +29,11 @@ class _Utc(TypeDecorator[datetime]):
     impl = sa.TIMESTAMP
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """An aware instant of any zone as naive UTC."""
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """What the driver gave, marked as UTC."""
         return None if value is None else value.replace(tzinfo=UTC)
 
@@ -47,11 +47,11 @@ class UtcText(UserDefinedType[datetime]):
         """The name that SQLAlchemy gives such a column, too."""
         return "TIMESTAMP"
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], str | None]:  # noqa: ARG002
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], str | None]:
         """Instant to text."""
         return instant_to_text
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], datetime | None]:  # noqa: ARG002
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], datetime | None]:
         """Text to instant."""
         return _text_to_instant
 
@@ -99,7 +99,9 @@ runs = sa.Table(
     "mflow_runs",
     metadata,
     sa.Column("id", sa.Integer, run_ids, comment="Number of the run, as mflow prints it"),
-    sa.Column("run_uid", sa.String(32), nullable=False, comment="Random, so that runs of two databases differ"),
+    sa.Column(
+        "run_uid", sa.String(32), nullable=False, comment="Random, so that runs of two databases differ"
+    ),
     sa.Column("state", sa.String(10), nullable=False, comment="PENDING, RUNNING, SUCCESS or FAILED"),
     sa.Column("taskfile", sa.String(TEXT_BYTES), nullable=False, comment="Path of the task file"),
     sa.Column("cwd", sa.String(TEXT_BYTES), nullable=False, comment="What relative paths are relative to"),

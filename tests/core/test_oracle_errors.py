@@ -75,7 +75,7 @@ from mflow.core.oracle_errors import Nature, codes_in, explain, one_line
             Nature.DISCONNECTED,
             "firewall",
         ),
-        ("DPY-4024: call timeout of 10 ms exceeded", "DPY-4024", Nature.DISCONNECTED, "in time"),
+        ("DPY-4024: call timeout of 10 ms exceeded", "DPY-4024", Nature.UNDONE, "in time"),
         (
             "ORA-00060: deadlock detected while waiting for resource",
             "ORA-00060",
