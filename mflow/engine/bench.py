@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from mflow.core.contracts import Job
 from mflow.core.names import TOKENS_VARIABLE, attempt_token
 from mflow.engine.messages import LOG_FACT, Facts, WorkerSettings
 from mflow.engine.process import Launcher, Process
+
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # as os.fsencode does
 
 
 class Environment:
@@ -135,4 +138,6 @@ class Bench:
 
 
 def _encode(environ: Mapping[str, str]) -> dict[bytes, bytes]:
-    return {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
+    return {
+        name.encode(_ENCODING, _ERRORS): value.encode(_ENCODING, _ERRORS) for name, value in environ.items()
+    }

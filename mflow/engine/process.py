@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from resource import struct_rusage
 
 from mflow.core.contracts import StopStep
@@ -37,7 +38,7 @@ class Launcher:
     def __init__(self) -> None:
         self._lock = threading.Lock()  # a task type may start processes in a thread of its own
         self._started: dict[int, tuple[int, struct_rusage] | None] = {}  # pid -> how it ended
-        self._commands: dict[tuple[str, str], str] = {}
+        self._commands: dict[tuple[str, str], str] = {}  # (name, PATH) -> where it was found
         self._to_default = [each for each in signal.valid_signals() if _is_ignored(each)]
 
     def launch(
@@ -57,16 +58,27 @@ class Launcher:
         with self._lock:
             _enter(cwd)
             try:
-                pid = self._spawn(argv, env, path, log_fd)
-                return Process(pid, self)
+                return Process(self._spawn(argv, env, path, log_fd), self)
             finally:
                 os.chdir("/")  # a worker pins no file system
 
     def _spawn(
         self, argv: Sequence[str], env: Mapping[bytes, bytes] | Mapping[str, str], path: str, log_fd: int
     ) -> int:
+        known = self._commands.get((argv[0], path))
+        if known is not None:
+            with suppress(FileNotFoundError, NotADirectoryError):  # it may have moved since
+                return self._spawn_file(known, argv, env, log_fd)
+        command = find_command(argv[0], path)
+        if command.startswith("/"):
+            self._commands[(argv[0], path)] = command
+        return self._spawn_file(command, argv, env, log_fd)
+
+    def _spawn_file(
+        self, command: str, argv: Sequence[str], env: Mapping[bytes, bytes] | Mapping[str, str], log_fd: int
+    ) -> int:
         pid = os.posix_spawn(
-            self._command(argv[0], path),
+            command,
             tuple(argv),
             env,
             file_actions=((os.POSIX_SPAWN_DUP2, log_fd, 1), (os.POSIX_SPAWN_DUP2, log_fd, 2)),
@@ -76,15 +88,6 @@ class Launcher:
         )
         self._started[pid] = None
         return pid
-
-    def _command(self, name: str, path: str) -> str:
-        """Where a command is, looked up once for each PATH as long as it stays there."""
-        known = self._commands.get((name, path))
-        if known is None or not os.path.exists(known):
-            known = find_command(name, path)
-            if known.startswith("/"):
-                self._commands[(name, path)] = known
-        return known
 
     @property
     def has_started(self) -> bool:
