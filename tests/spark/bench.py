@@ -30,7 +30,9 @@ class OwnBench:
         """Start a process; what was recorded before is kept apart."""
         self.at_spawn = dict(self.facts)
         environ = self.environ if env is None else env
-        return self._launcher.launch(argv, environ, path=environ["PATH"], cwd=str(self._cwd), log_fd=self.log_fd)
+        return self._launcher.launch(
+            argv, environ, path=environ["PATH"], cwd=str(self._cwd), log_fd=self.log_fd
+        )
 
     def record(self, facts: Mapping[str, Any], *, wait_seconds: float = 0.0) -> bool:
         """Kept at once."""
@@ -52,7 +54,18 @@ class Trial:
     ) -> None:
         self.log = folder / f"task.{attempt}.log"
         self.bench = OwnBench(environ, self.log, folder)
-        job = Job(0, attempt, "task", "spark", options, {}, str(folder), None, str(self.log), previous=previous or {})
+        job = Job(
+            0,
+            attempt,
+            "task",
+            "spark",
+            options,
+            {},
+            str(folder),
+            None,
+            str(self.log),
+            previous=previous or {},
+        )
         self.running: Running = SparkRunner().start(job, self.bench)
 
     def ended(self, seconds: float = 90.0) -> bool:

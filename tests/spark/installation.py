@@ -102,7 +102,11 @@ def standalone_cluster(home: Path, folder: Path) -> Iterator[Master]:
     """A master and a worker, both ended with all they started when it is over."""
     master = Master(*_free_ports(3))
     options = f"-Dspark.master.rest.enabled=true -Dspark.master.rest.port={master.rest_port}"
-    environ = {**spark_environ(home), "SPARK_MASTER_OPTS": options, "SPARK_WORKER_OPTS": "-Dspark.worker.ui.port=0"}
+    environ = {
+        **spark_environ(home),
+        "SPARK_MASTER_OPTS": options,
+        "SPARK_WORKER_OPTS": "-Dspark.worker.ui.port=0",
+    }
     with (
         _daemon(
             home,
@@ -116,7 +120,19 @@ def standalone_cluster(home: Path, folder: Path) -> Iterator[Master]:
             environ,
             folder / "worker.log",
             "org.apache.spark.deploy.worker.Worker",
-            *("--host", "127.0.0.1", "--webui-port", "0", "-c", "4", "-m", "3g", "-d", str(folder / "work"), master.url),
+            *(
+                "--host",
+                "127.0.0.1",
+                "--webui-port",
+                "0",
+                "-c",
+                "4",
+                "-m",
+                "3g",
+                "-d",
+                str(folder / "work"),
+                master.url,
+            ),
         ),
     ):
         _await(lambda: master.state()["aliveworkers"] == 1, folder)
