@@ -30,7 +30,11 @@ def open_store(where: str | Datasource, *, create: bool = False) -> SqlStore:
     """
     store = connect(where, create=create)
     try:
-        scripts.require_version(store.schema_version(), store.url, how=_how(store))
+        version = store.schema_version()
+        if create and version is not None and scripts.is_older(version) and store.dialect.upgrades_itself:
+            store.upgrade()
+            version = store.schema_version()
+        scripts.require_version(version, store.url, how=_how(store))
     except StoreError:
         store.close()
         raise

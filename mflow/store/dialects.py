@@ -28,6 +28,7 @@ class Dialect:
 
     name: str
     driver_error: type[Exception]  # what the driver itself raises
+    upgrades_itself = False  # by any `mflow run`; else only by `mflow db upgrade`
 
     def begin(self, engine: Engine, run_id: int | None, *, write: bool) -> Connection:
         """A connection in a new transaction; `run_id` is what it will be used for, if that is known."""
@@ -43,15 +44,20 @@ class Dialect:
             conn.close()
 
     def rollback(self, conn: Connection) -> None:
-        """Undo what there is to undo, and let go of the connection."""
-        conn.close()
+        """Undo what there is to undo, and let go of the connection. Never raises."""
+        try:
+            conn.close()
+        except (DBAPIError, self.driver_error):  # the connection is gone, and with it the transaction
+            conn.invalidate()
+            conn.close()
 
     def close(self) -> None:
         """Let go of what the hooks hold between transactions."""
 
     def many(self, conn: Connection, statement: Statement, rows: Sequence[Row]) -> int:
         """Execute the statement for all rows at once; how many rows of the table it touched (-1: an insert)."""
-        values = [dict(zip(statement.names, row, strict=True)) for row in rows]
+        keys = statement.keys
+        values = [dict(zip(keys, row, strict=True)) for row in rows]
         return conn.execute(statement.construct, values).rowcount
 
     def failure(self, error: BaseException) -> Failure:
@@ -76,6 +82,7 @@ class Sqlite(Dialect):
 
     name = "sqlite"
     driver_error = sqlite3.Error
+    upgrades_itself = True
 
     def __init__(self) -> None:
         self._held: tuple[Connection, sqlite3.Cursor] | None = None
@@ -139,7 +146,7 @@ class Sqlite(Dialect):
         assert isinstance(compiled, SQLCompiler)
         order = compiled.positiontup or []
         stamps = [i for i, name in enumerate(order) if compiled.binds[name].type is UtcTimestamp]
-        arrange = _arranger([statement.names.index(name) for name in order], stamps)
+        arrange = _arranger([statement.keys.index(name) for name in order], stamps)
         self._compiled[statement] = str(compiled), arrange
         return self._compiled[statement]
 
@@ -158,7 +165,7 @@ class Oracle(Dialect):
     def begin(self, engine: Engine, run_id: int | None, *, write: bool) -> Connection:
         """Marked in V$SESSION with the run; the mark travels with the next statement."""
         conn = super().begin(engine, run_id, write=write)
-        action = "" if run_id is None else f"run {run_id}"
+        action = None if run_id is None else f"run {run_id}"
         if conn.info.get("action") != action:
             conn.connection.driver_connection.action = action  # type: ignore[union-attr]
             conn.info["action"] = action

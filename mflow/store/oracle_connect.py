@@ -74,6 +74,7 @@ def engine(source: Datasource) -> Engine:
         pool_size=1,
         max_overflow=1,
         pool_pre_ping=True,
+        pool_reset_on_return=None,  # every transaction is ended explicitly: one round trip less
         hide_parameters=True,
         arraysize=1000,
     )

@@ -14,12 +14,13 @@ from mflow.core.contracts import AttemptRow
 from mflow.core.model import AttemptEnd, Identity, Owner, RunRow, TaskRow
 from mflow.core.states import Outcome, RunState, TaskState
 from mflow.store.clock import utc_now
+from mflow.store.statements import given, parameters
 from mflow.store.tables import attempts, definitions, runs, tasks
 
-_LEASE_EXPIRED = sa.case((runs.c.lease_until_at < utc_now(), 1), else_=0).label("lease_expired")
+_LEASE_EXPIRED = sa.case((runs.c.lease_until_at < utc_now(), sa.literal_column("1")), else_=sa.literal_column("0")).label("lease_expired")
 _RUN = sa.select(runs, _LEASE_EXPIRED)
-_RUN_BY_ID = _RUN.where(runs.c.id == sa.bindparam("run"))
-_RUN_BY_UID = _RUN.where(runs.c.run_uid == sa.bindparam("uid"))
+_RUN_BY_ID = _RUN.where(runs.c.id == given("run", runs.c.id))
+_RUN_BY_UID = _RUN.where(runs.c.run_uid == given("uid", runs.c.run_uid))
 _NEWEST = _RUN.where(runs.c.id == sa.select(sa.func.max(runs.c.id)).scalar_subquery())
 
 _END = (
@@ -65,30 +66,35 @@ _TASKS = (
         *_WORKER,
     )
     .select_from(tasks.outerjoin(attempts, _LAST_ATTEMPT))
-    .where(tasks.c.run_id == sa.bindparam("run"))
+    .where(tasks.c.run_id == given("run", tasks.c.run_id))
     .order_by(tasks.c.task_no)
 )
 _ATTEMPTS = (
     sa.select(attempts.c.attempt, attempts.c.log_path, attempts.c.claimed_at, *_END)
-    .where(attempts.c.run_id == sa.bindparam("run"), attempts.c.task_no == sa.bindparam("no"))
+    .where(
+        attempts.c.run_id == given("run", attempts.c.run_id),
+        attempts.c.task_no == given("no", attempts.c.task_no),
+    )
     .order_by(attempts.c.attempt)
 )
 _COUNTS = (
     sa.select(tasks.c.run_id, tasks.c.state, sa.func.count().label("number"))
-    .where(tasks.c.run_id.between(sa.bindparam("lowest"), sa.bindparam("highest")))
+    .where(tasks.c.run_id.between(given("lowest", tasks.c.run_id), given("highest", tasks.c.run_id)))
     .group_by(tasks.c.run_id, tasks.c.state)
 )
-_DEFINITION = sa.select(definitions.c.definition).where(definitions.c.run_id == sa.bindparam("run"))
+_DEFINITION = sa.select(definitions.c.definition).where(
+    definitions.c.run_id == given("run", definitions.c.run_id)
+)
 
 
 def run_by_id(conn: Connection, run_id: int) -> RunRow | None:
     """The run, or None."""
-    return _one_run(conn.execute(_RUN_BY_ID, {"run": run_id}).first())
+    return _one_run(conn.execute(_RUN_BY_ID, parameters(run=run_id)).first())
 
 
 def run_by_uid(conn: Connection, uid: str) -> RunRow | None:
     """The run with this random id, or None."""
-    return _one_run(conn.execute(_RUN_BY_UID, {"uid": uid}).first())
+    return _one_run(conn.execute(_RUN_BY_UID, parameters(uid=uid)).first())
 
 
 def newest_run(conn: Connection) -> RunRow | None:
@@ -104,19 +110,19 @@ def newest_runs(conn: Connection, limit: int | None) -> list[RunRow]:
 def counts(conn: Connection, lowest: int, highest: int) -> dict[int, dict[TaskState, int]]:
     """For each of these runs that has tasks: how many are in which state, states without any left out."""
     found: dict[int, dict[TaskState, int]] = {}
-    for run_id, state, number in conn.execute(_COUNTS, {"lowest": lowest, "highest": highest}):
+    for run_id, state, number in conn.execute(_COUNTS, parameters(lowest=lowest, highest=highest)):
         found.setdefault(run_id, {})[TaskState(state)] = number
     return found
 
 
 def definition_text(conn: Connection, run_id: int) -> str | None:
     """The kept definition of the run, or None."""
-    return conn.execute(_DEFINITION, {"run": run_id}).scalar_one_or_none()
+    return conn.execute(_DEFINITION, parameters(run=run_id)).scalar_one_or_none()
 
 
 def task_attempts(conn: Connection, run_id: int, task_no: int) -> list[AttemptRow]:
     """All attempts of one task, oldest first."""
-    found = conn.execute(_ATTEMPTS, {"run": run_id, "no": task_no})
+    found = conn.execute(_ATTEMPTS, parameters(run=run_id, no=task_no))
     return [
         AttemptRow(task_no, attempt, log, claimed_at, end[5], _end(*end))
         for attempt, log, claimed_at, *end in found
@@ -126,7 +132,7 @@ def task_attempts(conn: Connection, run_id: int, task_no: int) -> list[AttemptRo
 def all_tasks(conn: Connection, run_id: int) -> list[TaskRow]:
     """The tasks of the run by number, each with its last attempt. Quick: there may be 100,000."""
     workers: dict[tuple[Any, ...], Identity] = {}
-    result = conn.execute(_TASKS, {"run": run_id})
+    result = conn.execute(_TASKS, parameters(run=run_id))
     with _no_collection():
         return [_task(row, workers) for row in result]
 

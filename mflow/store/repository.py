@@ -24,7 +24,7 @@ from mflow.store.clock import lease_end, utc_now
 from mflow.store.dialects import Dialect
 from mflow.store.failures import Kind, to_error
 from mflow.store.scripts import READ_VERSION
-from mflow.store.statements import Row, Statement
+from mflow.store.statements import Row, Statement, parameters
 from mflow.store.tables import TEXT_BYTES, definitions, runs
 
 _ROWS_AT_ONCE = 10_000
@@ -33,31 +33,33 @@ _ROWS_AT_ONCE = 10_000
 One = TypeVar("One")
 
 _INSERT_RUN = runs.insert().values(created_at=utc_now(), lease_until_at=lease_end())
-_SET_FOLDER = runs.update().where(*sql.mine()).values(folder=sa.bindparam("new_folder"))
+_SET_FOLDER = runs.update().where(*sql.mine()).values(folder=sql.given("folder", runs.c.folder))
 _HEARTBEAT = runs.update().where(*sql.mine()).values(lease_until_at=lease_end())
 _ACQUIRE = (
     runs.update()
-    .where(runs.c.id == sa.bindparam("run"), runs.c.fence == sa.bindparam("read"))
+    .where(runs.c.id == sql.given("run", runs.c.id), runs.c.fence == sql.given("read", runs.c.fence))
     .values(
         fence=runs.c.fence + 1,
         batch_no=0,
         lease_until_at=lease_end(),
         cancelled_by=sa.null(),
         cancelled_at=sa.null(),
-        **{name: sa.bindparam(f"new_{name}", type_=runs.c[name].type) for name in sql.OWNER_COLUMNS},
+        **{name: sql.given(name, runs.c[name]) for name in sql.OWNER_COLUMNS},
     )
 )
-_LOCKED = sa.select(runs.c.fence, runs.c.batch_no).where(runs.c.id == sa.bindparam("run")).with_for_update()
-_ASKED = sa.select(runs.c.cancelled_by).where(runs.c.id == sa.bindparam("run"))
+_LOCKED = (
+    sa.select(runs.c.fence, runs.c.batch_no).where(runs.c.id == sql.given("run", runs.c.id)).with_for_update()
+)
+_ASKED = sa.select(runs.c.cancelled_by).where(runs.c.id == sql.given("run", runs.c.id))
 _REQUEST_CANCEL = (
     runs.update()
-    .where(runs.c.id == sa.bindparam("run"), runs.c.cancelled_by.is_(None))
-    .values(cancelled_by=sa.bindparam("asked_by"), cancelled_at=utc_now())
+    .where(runs.c.id == sql.given("run", runs.c.id), runs.c.cancelled_by.is_(None))
+    .values(cancelled_by=sql.given("by", runs.c.cancelled_by), cancelled_at=utc_now())
 )
 _REDEFINE = (
     definitions.update()
-    .where(definitions.c.run_id == sa.bindparam("run"))
-    .values(definition=sa.bindparam("new_definition", type_=sa.Text))
+    .where(definitions.c.run_id == sql.given("run", definitions.c.run_id))
+    .values(definition=sql.given("definition", definitions.c.definition))
 )
 
 
@@ -92,6 +94,13 @@ class SqlStore:
                 return None
         return found
 
+    def upgrade(self) -> None:
+        """Bring the tables to the version needed. In one transaction, where the database can do that with tables."""
+        from mflow.store import migrations
+
+        with self._writing() as conn:
+            migrations.upgrade(conn)
+
     # ------------------------------------------------------------------------------------------- runs
 
     def create_run(self, new: NewRun, *, log_directory: str) -> RunRow:
@@ -107,7 +116,7 @@ class SqlStore:
             run_id = self._insert_run_row(conn, new)
             folder = f"{log_directory.rstrip('/')}/run-{run_id}"
             values.require_storable(new.definition, folder)
-            conn.execute(_SET_FOLDER, {"run": run_id, "mine": 1, "new_folder": folder})
+            conn.execute(_SET_FOLDER, parameters(run=run_id, mine=1, folder=folder))
             text = definition_to_json(new.definition)
             numbered = zip(new.definition.task_numbers, new.definition.tasks, strict=True)
             self._insert_tasks(conn, run_id, list(numbered))
@@ -143,7 +152,7 @@ class SqlStore:
     def set_folder(self, run_id: int, fence: int, folder: str) -> None:
         """Keep where the attempts' logs of this run are."""
         with self._writing(run_id) as conn:
-            found = conn.execute(_SET_FOLDER, {"run": run_id, "mine": fence, "new_folder": folder})
+            found = conn.execute(_SET_FOLDER, parameters(run=run_id, mine=fence, folder=folder))
             self._require_owned(conn, found.rowcount, run_id, fence)
 
     def read_run(self, run_id: int) -> RunRow:
@@ -198,9 +207,9 @@ class SqlStore:
 
     def acquire(self, run_id: int, owner: Owner, *, fence: int) -> int:
         """Repeated after a commit whose answer was lost, it finds that it is the owner already."""
-        who = {f"new_{name}": value for name, value in values.owner(owner).items()}
+        who = parameters(run=run_id, read=fence, **values.owner(owner))
         with self._writing(run_id) as conn:
-            if conn.execute(_ACQUIRE, {"run": run_id, "read": fence} | who).rowcount == 0:
+            if conn.execute(_ACQUIRE, who).rowcount == 0:
                 row = reading.run_by_id(conn, run_id)
                 if row is None:
                     raise self._not_found(conn, run_id)
@@ -211,14 +220,14 @@ class SqlStore:
     def heartbeat(self, run_id: int, fence: int) -> Pulse:
         """Renew the lease."""
         with self._writing(run_id) as conn:
-            found = conn.execute(_HEARTBEAT, {"run": run_id, "mine": fence})
+            found = conn.execute(_HEARTBEAT, parameters(run=run_id, mine=fence))
             self._require_owned(conn, found.rowcount, run_id, fence)
-            return Pulse(conn.execute(_ASKED, {"run": run_id}).scalar_one())
+            return Pulse(conn.execute(_ASKED, parameters(run=run_id)).scalar_one())
 
     def request_cancel(self, run_id: int, by: str) -> None:
         """Record who asked for the run's end and when; the first one stays."""
         with self._writing(run_id) as conn:
-            asked = conn.execute(_REQUEST_CANCEL, {"run": run_id, "asked_by": values.cut(by, 255) or "?"})
+            asked = conn.execute(_REQUEST_CANCEL, parameters(run=run_id, by=values.cut(by, 255) or "?"))
             if asked.rowcount == 0 and reading.run_by_id(conn, run_id) is None:
                 raise self._not_found(conn, run_id)
 
@@ -236,7 +245,7 @@ class SqlStore:
     def was_applied(self, run_id: int, fence: int, number: int) -> bool:
         """Waits for the row's lock: a commit that is still under way on the server is over when this answers."""
         with self._writing(run_id) as conn:
-            row = conn.execute(_LOCKED, {"run": run_id}).first()
+            row = conn.execute(_LOCKED, parameters(run=run_id)).first()
             if row is None:
                 raise self._not_found(conn, run_id)
         if row.fence != fence:
@@ -248,11 +257,11 @@ class SqlStore:
         values.require_storable(edit.definition)
         text = definition_to_json(edit.definition)
         with self._writing(run_id) as conn:
-            owned = conn.execute(_HEARTBEAT, {"run": run_id, "mine": fence})
+            owned = conn.execute(_HEARTBEAT, parameters(run=run_id, mine=fence))
             self._require_owned(conn, owned.rowcount, run_id, fence)
             changes = _Changes(self.dialect, conn, run_id)
             if reading.definition_text(conn, run_id) != text:
-                conn.execute(_REDEFINE, {"run": run_id, "new_definition": text})
+                conn.execute(_REDEFINE, parameters(run=run_id, definition=text))
                 changes.remove(edit.removed)
                 self._insert_tasks(conn, run_id, edit.added)
                 changed = [values.change_task(run_id, number, task) for number, task in edit.changed]

@@ -27,37 +27,53 @@ class Statement:
     construct: Insert | Update | Delete
     names: tuple[str, ...]
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names as they are in the SQL."""
+        return tuple(map(_key, self.names))
+
+
+def parameters(**values: Any) -> dict[str, Any]:
+    """The values of a statement's parameters, by their names."""
+    return {_key(name): value for name, value in values.items()}
+
+
+def _key(name: str) -> str:
+    """Neither a column's name, which SQLAlchemy would set, nor a word that Oracle reserves."""
+    return f"p_{name}"
+
 
 def _word(state: TaskState | Outcome) -> sa.ColumnElement[str]:
     """A state as part of the text: a parameter would have to be sent with every row."""
     return sa.literal_column(f"'{state.value}'", sa.String)
 
 
-def _given(name: str, column: sa.Column[Any]) -> sa.BindParameter[Any]:
-    return sa.bindparam(name, type_=column.type)
+def given(name: str, column: sa.Column[Any]) -> sa.BindParameter[Any]:
+    """A parameter, of the type of the column that it is for."""
+    return sa.bindparam(_key(name), type_=column.type)
 
 
 _ZERO: sa.ColumnElement[int] = sa.literal_column("0", sa.Integer)
 
 _THIS_TASK = (
-    tasks.c.run_id == _given("run", tasks.c.run_id),
-    tasks.c.task_no == _given("no", tasks.c.task_no),
+    tasks.c.run_id == given("run", tasks.c.run_id),
+    tasks.c.task_no == given("no", tasks.c.task_no),
 )
 _THIS_ATTEMPT = (
-    attempts.c.run_id == _given("run", attempts.c.run_id),
-    attempts.c.task_no == _given("no", attempts.c.task_no),
-    attempts.c.attempt == _given("attempt", attempts.c.attempt),
+    attempts.c.run_id == given("run", attempts.c.run_id),
+    attempts.c.task_no == given("no", attempts.c.task_no),
+    attempts.c.attempt == given("attempt", attempts.c.attempt),
 )
-_LAST_IS = tasks.c.attempts == _given("attempt", tasks.c.attempts)
+_LAST_IS = tasks.c.attempts == given("attempt", tasks.c.attempts)
 _RUNNING = tasks.c.state == _word(TaskState.RUNNING)
 
 _END_COLUMNS = (
     "outcome exit_code signal_name error_code message ended_at cpu_seconds max_rss_bytes survivors leftovers"
 ).split()
-_END = {name: _given(f"new_{name}", attempts.c[name]) for name in _END_COLUMNS}
+_END = {name: given(name, attempts.c[name]) for name in _END_COLUMNS}
 # The worker's word of the start may have come before, as progress.
-_END["started_at"] = sa.func.coalesce(_given("new_started_at", attempts.c.started_at), attempts.c.started_at)  # type: ignore[assignment]
-_END_NAMES = (*(f"new_{name}" for name in _END_COLUMNS), "new_started_at", "run", "no", "attempt")
+_END["started_at"] = sa.func.coalesce(given("started_at", attempts.c.started_at), attempts.c.started_at)  # type: ignore[assignment]
+_END_NAMES = (*_END_COLUMNS, "started_at", "run", "no", "attempt")
 
 
 CLAIM_TASK = Statement(
@@ -65,11 +81,11 @@ CLAIM_TASK = Statement(
     .where(
         *_THIS_TASK,
         tasks.c.state == _word(TaskState.PENDING),
-        tasks.c.attempts == _given("last_attempt", tasks.c.attempts),
+        tasks.c.attempts == given("last_attempt", tasks.c.attempts),
     )
     .values(
         state=_word(TaskState.RUNNING),
-        attempts=_given("attempt", tasks.c.attempts),
+        attempts=given("attempt", tasks.c.attempts),
         not_before=sa.null(),
         changed_at=utc_now(),
     ),
@@ -78,16 +94,16 @@ CLAIM_TASK = Statement(
 
 INSERT_ATTEMPT = Statement(
     attempts.insert().values(
-        run_id=_given("run", attempts.c.run_id),
-        task_no=_given("no", attempts.c.task_no),
-        attempt=_given("attempt", attempts.c.attempt),
-        worker_host=_given("host", attempts.c.worker_host),
-        worker_boot_id=_given("boot_id", attempts.c.worker_boot_id),
-        worker_pid_ns=_given("pid_ns", attempts.c.worker_pid_ns),
-        worker_pid=_given("worker_pid", attempts.c.worker_pid),
-        worker_start_ticks=_given("start_ticks", attempts.c.worker_start_ticks),
-        log_path=_given("log", attempts.c.log_path),
-        claimed_at=_given("claimed_at", attempts.c.claimed_at),
+        run_id=given("run", attempts.c.run_id),
+        task_no=given("no", attempts.c.task_no),
+        attempt=given("attempt", attempts.c.attempt),
+        worker_host=given("host", attempts.c.worker_host),
+        worker_boot_id=given("boot_id", attempts.c.worker_boot_id),
+        worker_pid_ns=given("pid_ns", attempts.c.worker_pid_ns),
+        worker_pid=given("worker_pid", attempts.c.worker_pid),
+        worker_start_ticks=given("start_ticks", attempts.c.worker_start_ticks),
+        log_path=given("log", attempts.c.log_path),
+        claimed_at=given("claimed_at", attempts.c.claimed_at),
     ),
     ("run", "no", "attempt", "host", "boot_id", "pid_ns", "worker_pid", "start_ticks", "log", "claimed_at"),
 )
@@ -96,12 +112,12 @@ END_TASK = Statement(
     tasks.update()
     .where(*_THIS_TASK, _RUNNING, _LAST_IS)
     .values(
-        state=_given("to", tasks.c.state),
-        tries=_given("new_tries", tasks.c.tries),
-        not_before=_given("new_not_before", tasks.c.not_before),
+        state=given("to", tasks.c.state),
+        tries=given("tries", tasks.c.tries),
+        not_before=given("not_before", tasks.c.not_before),
         changed_at=utc_now(),
     ),
-    ("to", "new_tries", "new_not_before", "run", "no", "attempt"),
+    ("to", "tries", "not_before", "run", "no", "attempt"),
 )
 
 END_ATTEMPT = Statement(
@@ -113,7 +129,7 @@ GIVE_BACK_TASK = Statement(
     .where(*_THIS_TASK, _RUNNING, _LAST_IS)
     .values(
         state=_word(TaskState.PENDING),
-        attempts=_given("last_attempt", tasks.c.attempts),
+        attempts=given("last_attempt", tasks.c.attempts),
         changed_at=utc_now(),
     ),
     ("last_attempt", "run", "no", "attempt"),
@@ -146,27 +162,27 @@ NOTE_START = Statement(
     attempts.update()
     .where(*_THIS_ATTEMPT)
     .values(
-        started_at=sa.func.coalesce(_given("new_started_at", attempts.c.started_at), attempts.c.started_at),
-        pid=sa.func.coalesce(_given("new_pid", attempts.c.pid), attempts.c.pid),
+        started_at=sa.func.coalesce(given("started_at", attempts.c.started_at), attempts.c.started_at),
+        pid=sa.func.coalesce(given("pid", attempts.c.pid), attempts.c.pid),
     ),
-    ("new_started_at", "new_pid", "run", "no", "attempt"),
+    ("started_at", "pid", "run", "no", "attempt"),
 )
 
 NOTE_FACTS = Statement(
-    attempts.update().where(*_THIS_ATTEMPT).values(facts=_given("new_facts", attempts.c.facts)),
-    ("new_facts", "run", "no", "attempt"),
+    attempts.update().where(*_THIS_ATTEMPT).values(facts=given("facts", attempts.c.facts)),
+    ("facts", "run", "no", "attempt"),
 )
 
 INSERT_TASK = Statement(
     tasks.insert().values(
-        run_id=_given("run", tasks.c.run_id),
-        task_no=_given("no", tasks.c.task_no),
-        task_id=_given("id", tasks.c.task_id),
-        task_type=_given("type", tasks.c.task_type),
+        run_id=given("run", tasks.c.run_id),
+        task_no=given("no", tasks.c.task_no),
+        task_id=given("id", tasks.c.task_id),
+        task_type=given("type", tasks.c.task_type),
         state=_word(TaskState.PENDING),
         attempts=_ZERO,
         tries=_ZERO,
-        max_attempts=_given("max_attempts", tasks.c.max_attempts),
+        max_attempts=given("max_attempts", tasks.c.max_attempts),
         changed_at=utc_now(),
     ),
     ("run", "no", "id", "type", "max_attempts"),
@@ -176,11 +192,11 @@ CHANGE_TASK = Statement(
     tasks.update()
     .where(*_THIS_TASK)
     .values(
-        task_type=_given("type", tasks.c.task_type),
-        max_attempts=_given("new_max_attempts", tasks.c.max_attempts),
+        task_type=given("type", tasks.c.task_type),
+        max_attempts=given("max_attempts", tasks.c.max_attempts),
         changed_at=utc_now(),
     ),
-    ("type", "new_max_attempts", "run", "no"),
+    ("type", "max_attempts", "run", "no"),
 )
 
 REMOVE_TASK = Statement(
@@ -190,8 +206,8 @@ REMOVE_TASK = Statement(
 
 REMOVE_ATTEMPTS = Statement(
     attempts.delete().where(
-        attempts.c.run_id == _given("run", attempts.c.run_id),
-        attempts.c.task_no == _given("no", attempts.c.task_no),
+        attempts.c.run_id == given("run", attempts.c.run_id),
+        attempts.c.task_no == given("no", attempts.c.task_no),
     ),
     ("run", "no"),
 )
@@ -208,8 +224,8 @@ NOBODY: dict[str, Any] = dict.fromkeys((*OWNER_COLUMNS, "lease_until_at"), sa.nu
 def mine() -> tuple[sa.ColumnElement[bool], ...]:
     """The run of parameter `run`, as long as it is owned under parameter `mine`, a fence."""
     return (
-        runs.c.id == _given("run", runs.c.id),
-        runs.c.fence == _given("mine", runs.c.fence),
+        runs.c.id == given("run", runs.c.id),
+        runs.c.fence == given("mine", runs.c.fence),
         runs.c.owner_host.is_not(None),
     )
 
@@ -217,7 +233,7 @@ def mine() -> tuple[sa.ColumnElement[bool], ...]:
 @cache
 def advance_run(to: RunState | None, release: bool) -> Statement:
     """The first statement of every batch: proves the ownership, counts the batch, renews or ends the lease."""
-    values: dict[str, Any] = {"batch_no": _given("number", runs.c.batch_no), "lease_until_at": lease_end()}
+    values: dict[str, Any] = {"batch_no": given("number", runs.c.batch_no), "lease_until_at": lease_end()}
     where = mine()
     if to is not None:
         values |= {"state": _word_of_run(to)} | _times_of(to)
