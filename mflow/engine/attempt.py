@@ -43,7 +43,8 @@ KILL_AGAIN_SECONDS = 0.1
 PATIENCE_SECONDS = 10.0
 """What has not ended so long after a KILL (a process in uninterruptible sleep) is reported, not waited for."""
 
-_MOST_SCANS = 25
+_MOST_SCANS = 10
+_MOST_VAIN_SHOTS = 100
 
 
 class _Phase(Enum):
@@ -72,7 +73,7 @@ class Attempt:
         self._reason = ""
         self._deadline = self._linger_at = self._insist_at = self._kill_at = self._give_up_at = inf
         self._killing = False
-        self._asked: set[psutil.Process] = set()
+        self._asked: set[int] = set()
 
     @property
     def pid(self) -> int | None:
@@ -256,9 +257,9 @@ class Attempt:
 
     def _ask_roots(self) -> None:
         """TERM to what has no parent left but the worker, once to each."""
-        roots = [root for root in tree.children() if root not in self._asked]
-        self._asked.update(roots)
-        tree.signal_all(roots, SIGTERM)
+        roots = set(tree.child_pids()) - self._asked
+        self._asked |= roots
+        tree.signal_children(roots, SIGTERM)
 
     def _insist(self) -> None:
         self._insist_at = inf
@@ -267,7 +268,7 @@ class Attempt:
             tree.signal_all(self._to_sweep(), SIGTERM)
 
     def _kill(self, now: float) -> None:
-        """KILL to all, as often as a further look finds somebody new: who forks now is found by the next look."""
+        """KILL to all, as often as a further look finds somebody new; then hunt for who forks faster than we look."""
         if not self._killing:
             self._killing = True
             self._give_up_at = now + self._patience()
@@ -283,13 +284,30 @@ class Attempt:
                 break
             killed.update(new)
             tree.signal_all(new, SIGKILL)
+        self._hunt()
         self.child_ended()
+
+    def _hunt(self) -> None:
+        """KILL to direct children, over and over: what they leave is ours at once, also if it lives but a moment.
+
+        A process that forks and exits in a circle is somebody else before a look at the whole tree is over; among
+        our children it is met in the end.
+        """
+        helping, before, vain = self._helping(), [0], 0
+        while vain < _MOST_VAIN_SHOTS and self._launcher.anything_left():
+            prey = [pid for pid in tree.child_pids() if not helping or tree.session(pid) not in helping]
+            tree.signal_children(prey, SIGKILL)
+            before, vain = prey, vain + 1 if prey == before else 0
 
     def _to_sweep(self) -> "list[psutil.Process]":
         """All that is left, but for what is just ending the attempt's work elsewhere."""
-        helping = self._running.sessions if self._end is None and isinstance(self._running, Remote) else ()
-        left = tree.descendants()
-        return [process for process in left if tree.session(process) not in helping] if helping else left
+        helping, left = self._helping(), tree.descendants()
+        return [each for each in left if tree.session(each.pid) not in helping] if helping else left
+
+    def _helping(self) -> frozenset[int]:
+        if self._end is None and isinstance(self._running, Remote):
+            return self._running.sessions
+        return frozenset()
 
     def _patience(self) -> float:
         return self._running.patience_seconds if isinstance(self._running, Remote) else PATIENCE_SECONDS

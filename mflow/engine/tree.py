@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mflow.core.names import TOKENS_VARIABLE
@@ -50,6 +51,31 @@ def children() -> "list[psutil.Process]":
     return [process for process in psutil.Process().children() if _alive(process)]
 
 
+def child_pids() -> list[int]:
+    """Pids of the direct children of this process, dead ones that were not waited for included.
+
+    Cheap enough for a chase (/proc/PID/task/TID/children, proc(5)); one look may miss some. Until they are waited
+    for, by this process alone, their pids cannot be used again: signal them with `os.kill`.
+    """
+    found: list[int] = []
+    try:
+        for thread in os.listdir("/proc/self/task"):
+            with open(f"/proc/self/task/{thread}/children", encoding="ascii") as file:
+                found += map(int, file.read().split())
+    except OSError:  # a kernel without that file
+        return [child.pid for child in children()]
+    return found
+
+
+def signal_children(pids: Iterable[int], signum: int) -> None:
+    """Send a signal to direct children of this process that were not waited for. TERM as in `signal_all`."""
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signum)
+            if signum == signal.SIGTERM:
+                os.kill(pid, signal.SIGCONT)
+
+
 def bearers(token: str) -> "list[psutil.Process]":
     """Living processes of this user that belong to the attempt of this token (see `core.names`).
 
@@ -74,10 +100,10 @@ def pids(processes: "Iterable[psutil.Process]") -> tuple[int, ...]:
     return tuple(sorted(process.pid for process in processes))
 
 
-def session(process: "psutil.Process") -> int:
+def session(pid: int) -> int:
     """The session a process is in; 0 if it is gone."""
     try:
-        return os.getsid(process.pid)
+        return os.getsid(pid)
     except OSError:
         return 0
 
