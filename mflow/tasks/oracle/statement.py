@@ -1,0 +1,162 @@
+"""One statement: where SQL ends and PL/SQL begins, and what a `command` forgives. Pure."""
+
+import re
+from dataclasses import dataclass
+from itertools import islice
+
+from mflow.tasks.oracle.scanning import Token, alone_on_line, significant, words
+from mflow.tasks.oracle.sqlplus import Act, recognise
+
+_DDL = frozenset(
+    {
+        *(
+            "ADMINISTER",
+            "ALTER",
+            "ANALYZE",
+            "ASSOCIATE",
+            "AUDIT",
+            "COMMENT",
+            "CREATE",
+            "DISASSOCIATE",
+            "DROP",
+        ),
+        *("FLASHBACK", "GRANT", "NOAUDIT", "PURGE", "RENAME", "REVOKE", "TRUNCATE"),
+    }
+)
+"""First words of statements that commit before and after themselves (but ALTER SESSION and ALTER SYSTEM)."""
+
+_SQL = frozenset(
+    {
+        *(
+            "CALL",
+            "COMMIT",
+            "DELETE",
+            "EXPLAIN",
+            "INSERT",
+            "LOCK",
+            "MERGE",
+            "ROLLBACK",
+            "SAVEPOINT",
+            "SELECT",
+        ),
+        *("SET", "UPDATE", "WITH"),
+    }
+)
+_BLOCK = frozenset({"BEGIN", "DECLARE"})
+
+_STORED = frozenset({"FUNCTION", "JAVA", "LIBRARY", "MLE", "PACKAGE", "PROCEDURE", "TRIGGER", "TYPE"})
+"""What CREATE makes from PL/SQL: SQL*Plus reads all of these up to a line with `/`."""
+
+_FOREIGN = frozenset({"JAVA", "MLE"})
+_BETWEEN = frozenset(
+    {"OR", "REPLACE", "EDITIONABLE", "NONEDITIONABLE", "AND", "RESOLVE", "COMPILE", "NOFORCE", "FORCE", "IF"}
+)
+"""Words that may stand between CREATE and what it makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement as the database gets it. `line` is where it starts in its script, from 1."""
+
+    text: str
+    line: int = 1
+    is_block: bool = False  # PL/SQL: its `;` belong to it
+
+    @property
+    def title(self) -> str:
+        """What it is in a word or two: `INSERT`, `CREATE TABLE`, `PL/SQL block`."""
+        said = [word for word in _head(self.text, 0) if word not in _BETWEEN]
+        if not said or (self.is_block and said[0] not in ("CREATE", "WITH")):
+            return "PL/SQL block"
+        return " ".join(said[: 2 if said[0] in ("ALTER", "CREATE", "DROP", "TRUNCATE") else 1])
+
+    @property
+    def commits(self) -> bool:
+        """Whether it surely commits by itself. A procedure that it calls may do so, too: nobody can tell."""
+        said = _head(self.text, 0)
+        if self.is_block and said[:1] != ["CREATE"]:
+            return "COMMIT" in words(self.text)
+        if said[:2] in (["ALTER", "SESSION"], ["ALTER", "SYSTEM"]):
+            return False
+        return bool(said) and (said[0] in _DDL or said[0] == "COMMIT")
+
+
+def is_known(text: str, start: int) -> bool:
+    """Whether what begins there is SQL or PL/SQL by its first word."""
+    first = next(significant(text, start), None)
+    if first is None or first.text in ("(", "<"):
+        return first is not None
+    return first.text.upper() in _DDL | _SQL | _BLOCK
+
+
+def is_block(text: str, start: int = 0) -> bool:
+    """Whether what begins there is PL/SQL, or makes something of it: `;` does not end it."""
+    first = next(significant(text, start), None)
+    if first is not None and text.startswith("<<", first.start):
+        return True
+    said = _head(text, start)
+    if said[:1] == ["CREATE"]:
+        return _made(said) in _STORED
+    return said[:1] in (["BEGIN"], ["DECLARE"]) or said[:2] in (["WITH", "FUNCTION"], ["WITH", "PROCEDURE"])
+
+
+def is_foreign(text: str, start: int = 0) -> bool:
+    """Whether it is Java or JavaScript, whose literals and comments are not those of SQL."""
+    said = _head(text, start)
+    return said[:1] == ["CREATE"] and _made(said) in _FOREIGN
+
+
+_LAST_SLASH = re.compile(r"(?:\A|\n)[ \t]*/[ \t]*\Z")
+
+
+def _made(said: list[str]) -> str:
+    return next((word for word in said[1:] if word not in _BETWEEN), "")
+
+
+def _head(text: str, start: int) -> list[str]:
+    return list(islice(words(text, start), 8))
+
+
+def read_command(text: str) -> Statement:
+    """The one statement of a `command`: the terminators of SQL*Plus are forgiven, EXECUTE is understood.
+
+    Raises ValueError if it is empty, of SQL*Plus, or several statements.
+    """
+    text = _without_slash(text.replace("\r\n", "\n").strip())
+    first = next(significant(text), None)
+    if first is None:
+        raise ValueError("the command is empty")
+    text = _of_sqlplus(text, first) or text
+    if is_block(text):
+        return Statement(text, is_block=True)
+    return Statement(_without_semicolon(text))
+
+
+def _of_sqlplus(text: str, first: Token) -> str | None:
+    """EXECUTE as the block that it stands for; None if it is for the database to judge."""
+    command = recognise(text[first.start :].partition("\n")[0])
+    if command is None:
+        return None
+    if command.act is Act.EXECUTE:
+        call = text[first.end :].strip().rstrip(";")
+        return f"BEGIN {call}; END;"
+    raise ValueError(f"{command.name} is a command of SQL*Plus, not SQL: use `script` for such files")
+
+
+def _without_slash(text: str) -> str:
+    """Without the lines at its end that hold only `/`."""
+    while (shorter := _LAST_SLASH.sub("", text).rstrip()) != text:
+        text = shorter
+    return text
+
+
+def _without_semicolon(text: str) -> str:
+    for token in significant(text):
+        if token.text == ";":
+            rest = [after for after in significant(text, token.end) if after.text != ";"]
+            if rest and not (len(rest) == 1 and rest[0].text == "/" and alone_on_line(text, rest[0])):
+                raise ValueError(
+                    "the command holds several statements: make it one block (BEGIN ... END;), or a `script`"
+                )
+            return text[: token.start].rstrip()
+    return text
