@@ -118,8 +118,12 @@ class Store(Protocol):
         """The definition the run was started with, or was last resumed with."""
         ...
 
-    def acquire(self, run_id: int, owner: Owner, *, fence: int) -> int:
-        """Become the owner by compare-and-set on the fence last read; the new fence. Raises Superseded."""
+    def acquire(self, run_id: int, owner: Owner, *, fence: int, lapsed: bool = False) -> int:
+        """Become the owner by compare-and-set on the fence last read; the new fence. Raises Superseded.
+
+        `lapsed`: only if the lease has run out, too, by the database's clock at this moment. A request for the
+        run's end is forgotten: whoever acquires the run in order to cancel it makes one of their own.
+        """
         ...
 
     def edit(self, run_id: int, fence: int, edit: Edit) -> None:

@@ -17,7 +17,9 @@ from mflow.store.clock import utc_now
 from mflow.store.statements import given, parameters
 from mflow.store.tables import attempts, definitions, runs, tasks
 
-_LEASE_EXPIRED = sa.case((runs.c.lease_until_at < utc_now(), sa.literal_column("1")), else_=sa.literal_column("0")).label("lease_expired")
+_LEASE_EXPIRED = sa.case(
+    (runs.c.lease_until_at < utc_now(), sa.literal_column("1")), else_=sa.literal_column("0")
+).label("lease_expired")
 _RUN = sa.select(runs, _LEASE_EXPIRED)
 _RUN_BY_ID = _RUN.where(runs.c.id == given("run", runs.c.id))
 _RUN_BY_UID = _RUN.where(runs.c.run_uid == given("uid", runs.c.run_uid))
@@ -78,7 +80,7 @@ _ATTEMPTS = (
     .order_by(attempts.c.attempt)
 )
 _COUNTS = (
-    sa.select(tasks.c.run_id, tasks.c.state, sa.func.count().label("number"))
+    sa.select(tasks.c.run_id, tasks.c.state, sa.func.count().label("how_many"))
     .where(tasks.c.run_id.between(given("lowest", tasks.c.run_id), given("highest", tasks.c.run_id)))
     .group_by(tasks.c.run_id, tasks.c.state)
 )
@@ -110,8 +112,8 @@ def newest_runs(conn: Connection, limit: int | None) -> list[RunRow]:
 def counts(conn: Connection, lowest: int, highest: int) -> dict[int, dict[TaskState, int]]:
     """For each of these runs that has tasks: how many are in which state, states without any left out."""
     found: dict[int, dict[TaskState, int]] = {}
-    for run_id, state, number in conn.execute(_COUNTS, parameters(lowest=lowest, highest=highest)):
-        found.setdefault(run_id, {})[TaskState(state)] = number
+    for run_id, state, how_many in conn.execute(_COUNTS, parameters(lowest=lowest, highest=highest)):
+        found.setdefault(run_id, {})[TaskState(state)] = how_many
     return found
 
 

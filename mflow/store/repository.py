@@ -47,6 +47,7 @@ _ACQUIRE = (
         **{name: sql.given(name, runs.c[name]) for name in sql.OWNER_COLUMNS},
     )
 )
+_ACQUIRE_LAPSED = _ACQUIRE.where(runs.c.lease_until_at < utc_now())
 _LOCKED = (
     sa.select(runs.c.fence, runs.c.batch_no).where(runs.c.id == sql.given("run", runs.c.id)).with_for_update()
 )
@@ -69,7 +70,7 @@ class SqlStore:
     def __init__(self, engine: Engine, dialect: Dialect, url: str, *, warnings: Sequence[str] = ()) -> None:
         self.url = url
         self.warnings = list(warnings)
-        self._engine = engine
+        self.engine = engine
         self.dialect = dialect
 
     def __repr__(self) -> str:
@@ -79,7 +80,7 @@ class SqlStore:
         """Let go of the database. Never raises."""
         try:
             self.dialect.close()
-            self._engine.dispose()
+            self.engine.dispose()
         except (DBAPIError, self.dialect.driver_error):
             pass
 
@@ -205,11 +206,11 @@ class SqlStore:
 
     # -------------------------------------------------------------------------------------- ownership
 
-    def acquire(self, run_id: int, owner: Owner, *, fence: int) -> int:
+    def acquire(self, run_id: int, owner: Owner, *, fence: int, lapsed: bool = False) -> int:
         """Repeated after a commit whose answer was lost, it finds that it is the owner already."""
         who = parameters(run=run_id, read=fence, **values.owner(owner))
         with self._writing(run_id) as conn:
-            if conn.execute(_ACQUIRE, who).rowcount == 0:
+            if conn.execute(_ACQUIRE_LAPSED if lapsed else _ACQUIRE, who).rowcount == 0:
                 row = reading.run_by_id(conn, run_id)
                 if row is None:
                     raise self._not_found(conn, run_id)
@@ -281,7 +282,7 @@ class SqlStore:
         """Committed at the end of the block, rolled back by any exception."""
         conn, committing = None, False
         try:
-            conn = self.dialect.begin(self._engine, run_id, write=write)
+            conn = self.dialect.begin(self.engine, run_id, write=write)
             yield conn
             committing = True
             self.dialect.commit(conn)

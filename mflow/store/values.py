@@ -145,18 +145,19 @@ def require_storable(definition: Definition, *paths: str) -> None:
     for path in filter(None, given):
         _require(path, TEXT_BYTES, "path")
     for task in definition.tasks:
-        if not (task.id.isascii() and 0 < len(task.id) <= ID_CHARS):
-            _require(task.id, 4 * ID_CHARS, "task id")
-            if not 0 < len(task.id) <= ID_CHARS:
-                raise StoreRefused(f"a task id must have 1 to {ID_CHARS} characters: {task.id[:40]!r}...")
+        if not 0 < len(task.id) <= ID_CHARS:
+            raise StoreRefused(f"a task id must have 1 to {ID_CHARS} characters: {task.id[:40]!r}...")
+        _require(task.id, TEXT_BYTES, "task id")
 
 
 def _require(text: str, size: int, what: str) -> None:
     try:
         length = len(text.encode())
     except UnicodeEncodeError:
-        raise StoreRefused(f"a {what} is not valid UTF-8: {text!r}", hint="Rename it.") from None
-    if length > size or "\0" in text:
+        raise StoreRefused(f"a {what} is not valid UTF-8: {text[:80]!r}", hint="Rename it.") from None
+    if "\0" in text:
+        raise StoreRefused(f"a {what} holds a NUL: {text[:80]!r}", hint="Rename it.")
+    if length > size:
         raise StoreRefused(
             f"a {what} is longer than {size} bytes: {text[:80]!r}...", hint="Use a shorter one."
         )
