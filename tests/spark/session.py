@@ -3,8 +3,9 @@
 import os
 import sys
 import time
+from pathlib import Path
 
-from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession  # type: ignore[import-not-found, unused-ignore]
 
 what, *others = sys.argv[1:]
 session = SparkSession.builder.getOrCreate()
@@ -19,6 +20,6 @@ if what == "fail":
     raise LookupError("broken in the driver")
 if what == "exit":
     sys.exit(3)
-while what == "wait" and not os.path.exists(others[0]):
+while what == "wait" and not Path(others[0]).exists():
     time.sleep(0.2)
 session.stop()

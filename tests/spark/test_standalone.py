@@ -96,7 +96,7 @@ def test_cluster_mode_killed_ends_the_driver(
     if not rest_answers:
         options["master-rest"] = "127.0.0.1:1"
     trial = Trial(tmp_path, options, spark_environ(home))
-    trial.wait_until(lambda: master.active_applications())
+    trial.wait_until(master.active_applications)
     trial.stop()
     end = trial.end()
     assert (end.outcome, end.error) == (Outcome.ERROR, "DRIVER_KILLED"), trial.said()
@@ -110,7 +110,7 @@ def test_a_driver_that_still_runs_is_adopted_not_doubled(
     gate = tmp_path / "gate"
     options = in_cluster(master, driver_jar, "wait", str(gate))
     lost = Trial(tmp_path, options, spark_environ(home))
-    lost.wait_until(lambda: master.active_applications())
+    lost.wait_until(master.active_applications)
     drivers = master.drivers()
     facts = dict(lost.bench.facts)
     del facts["driver_id"]  # as if its worker had died before it could be recorded: the log has it

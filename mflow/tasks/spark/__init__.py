@@ -8,3 +8,7 @@
                   └─► verdict   ├─► cluster: standalone, yarn   what the cluster says
     preflight: what can be found out before anything runs
 """
+
+from mflow.tasks.spark.runner import SparkRunner
+
+__all__ = ["SparkRunner"]

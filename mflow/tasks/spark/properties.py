@@ -76,7 +76,10 @@ def _unescaped(text: str) -> str:
         word = match[1]
         return chr(int(word[1:], 16)) if len(word) == 5 else _CONTROLS.get(word, word)
 
-    return _ESCAPE.sub(meant, text)
+    found = _ESCAPE.sub(meant, text)
+    return (
+        found.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass") if "\\u" in text else found
+    )
 
 
 def _escaped(text: str, special: str) -> str:
