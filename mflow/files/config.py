@@ -1,0 +1,97 @@
+"""config.json -> Config."""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ValidationError
+
+from mflow.core.model import Config, Leftovers, OnSupervisorDeath, RetryPolicy
+from mflow.files.expand import expand_env
+from mflow.files.keys import key_table
+from mflow.files.report import Report
+from mflow.files.retry_keys import WithRetry, merged_policy
+from mflow.files.values import Count, Seconds, Some, Variables, Wait, as_pairs
+from mflow.files.wording import place_of, report_invalid
+
+_SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^/:?][^?]*)(?P<rest>.*)", re.DOTALL)
+
+
+def _url(value: str) -> str:
+    if not re.match(r"[A-Za-z][\w+.-]*://", value):
+        raise ValueError("must be a database URL such as sqlite:///mflow.db")
+    return value
+
+
+class ConfigKeys(WithRetry):
+    """The keys of config.json."""
+
+    max_process_concurrency: Count | None = None
+    check_new_config_interval: Seconds = 1.0
+    log_directory: Some = "./logs"
+    env: Variables = ()
+    database: Annotated[Some, AfterValidator(_url)] | None = None
+    kill_grace_seconds: Wait = 10.0
+    on_supervisor_death: OnSupervisorDeath = OnSupervisorDeath.CONTINUE
+    leftovers: Leftovers = Leftovers.KEEP
+    database_patience_seconds: Wait = 3600.0
+
+
+def read_config(raw: Mapping[str, Any], cwd: str, environ: Mapping[str, str], report: Report) -> Config:
+    """Check the content of config.json; if it is wrong (the report says how), the default is returned.
+
+    Relative paths (`log_directory`, a SQLite file) are relative to `cwd`, as at the origin.
+    """
+    clean = key_table(ConfigKeys).normalised(raw, "", report)
+    try:
+        keys = ConfigKeys.model_validate(clean)
+    except ValidationError as error:
+        report_invalid(error, clean, "", report)
+        return default_config(cwd)
+    return _config(keys, cwd, expanded(keys.env, clean, "", report, environ))
+
+
+def default_config(cwd: str) -> Config:
+    """What holds without a config.json."""
+    return _config(ConfigKeys.model_validate({}), cwd, ())
+
+
+def _config(keys: ConfigKeys, cwd: str, env: tuple[tuple[str, str], ...]) -> Config:
+    return Config(
+        max_process_concurrency=keys.max_process_concurrency or _processors(),
+        log_directory=os.path.normpath(os.path.join(cwd, keys.log_directory)),
+        check_new_config_interval=keys.check_new_config_interval,
+        env=env,
+        database=None if keys.database is None else absolute_sqlite(keys.database, cwd),
+        kill_grace_seconds=keys.kill_grace_seconds,
+        retry=merged_policy(RetryPolicy(), keys.retry_given()),
+        on_supervisor_death=keys.on_supervisor_death,
+        leftovers=keys.leftovers,
+        database_patience_seconds=keys.database_patience_seconds,
+    )
+
+
+def expanded(
+    env: Variables, raw: Mapping[str, Any], place: str, report: Report, known: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """The variables of the key `env` of the object at `place`, expanded; unknown ones draw a warning."""
+    if not env:
+        return ()
+    result = expand_env(as_pairs(env), known)
+    for position, name in result.unknown:
+        where = place_of(("env", position, "value"), raw, place)
+        report.warning(where, f'no variable "{name}": it is taken as empty')
+    return result.env
+
+
+def absolute_sqlite(url: str, cwd: str) -> str:
+    """The URL with the path of a SQLite file made absolute; any other URL as it is."""
+    match = _SQLITE.fullmatch(url)
+    if match is None or match["path"].startswith("file:"):
+        return url
+    return f"{match['scheme']}{os.path.normpath(os.path.join(cwd, match['path']))}{match['rest']}"
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))

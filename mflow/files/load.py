@@ -1,0 +1,222 @@
+"""All files of a run read together, and all that is wrong with any of them said together."""
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mflow.core.errors import InvalidInput, Problem
+from mflow.core.model import Config, Datasource, Definition, Task
+from mflow.core.secrets import definition_secrets, secret_values, url_without_password
+from mflow.files.config import default_config, read_config
+from mflow.files.datasources import DatasourcesRead, read_datasources, warn_if_others_read
+from mflow.files.locating import CONFIG, DATASOURCES, TASKFILE, Located, Places
+from mflow.files.reading import read_object
+from mflow.files.report import Report
+from mflow.files.taskfile import Surroundings, Types, connections_used, read_tasks
+
+STATE_CONNECTION = "mflow"
+"""The connection of oracle.json that is the state database."""
+
+
+def _program() -> str:
+    return sys.argv[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Which files are wanted: None means the default one, if it is found."""
+
+    types: Types
+    taskfile: str | None = None
+    config: str | None = None
+    datasources: str | None = None
+    oneshot: str | None = None
+    strict: bool = False
+    cwd: str = field(default_factory=os.getcwd)
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    program: str | None = field(
+        default_factory=_program
+    )  # as invoked: default files are looked for beside it
+
+    @property
+    def places(self) -> Places:
+        """Where default files are looked for."""
+        return Places.of(self.cwd, self.environ, self.program)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """config.json and oracle.json. `connections` are the names of all, also of those that cannot be used."""
+
+    config: Config
+    datasources: Mapping[str, Datasource]
+    config_path: str | None
+    datasources_path: str | None
+    warnings: tuple[Problem, ...] = ()
+    connections: tuple[str, ...] = ()
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @property
+    def database(self) -> str | None:
+        """The state database that config.json names."""
+        return self.config.database
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Everything a run is started with."""
+
+    definition: Definition
+    settings: Settings
+    warnings: tuple[Problem, ...]
+
+    @property
+    def config(self) -> Config:
+        """What config.json says."""
+        return self.settings.config
+
+    @property
+    def datasources(self) -> Mapping[str, Datasource]:
+        """The usable connections by their names."""
+        return self.settings.datasources
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Every secret that the files hold or name, for `core.secrets.mask`."""
+        return self.settings.secrets | definition_secrets(self.definition)
+
+
+def load(request: Request) -> Loaded:
+    """Read the three files. Raises InvalidInput with every problem, warnings included, if one is no warning."""
+    reading = _Reading(request)
+    located = request.places.locate(request.taskfile, TASKFILE)
+    report = reading.report(located.name if located else TASKFILE)
+    raw = _task_object(located, request.places, report)
+    used = connections_used(raw, request.types, request.oneshot) if raw else frozenset[str]()
+    settings = reading.settings(used)
+    tasks: tuple[Task, ...] = ()
+    if raw is not None:
+        tasks = read_tasks(raw, reading.surroundings(settings), report, request.oneshot)
+    warnings = _conclude(reading.reports)
+    assert located is not None
+    definition = Definition(
+        tasks=tasks,
+        taskfile=located.path,
+        cwd=request.cwd,
+        config=settings.config_path,
+        datasources=settings.datasources_path,
+        oneshot=request.oneshot,
+    )
+    return Loaded(definition, settings, warnings)
+
+
+def load_settings(
+    *,
+    config: str | None = None,
+    datasources: str | None = None,
+    cwd: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read config.json and oracle.json only, for commands that run nothing. Raises InvalidInput."""
+    request = Request(
+        types={},
+        config=config,
+        datasources=datasources,
+        cwd=os.getcwd() if cwd is None else cwd,
+        environ=dict(os.environ) if environ is None else environ,
+    )
+    reading = _Reading(request)
+    settings = reading.settings(frozenset())
+    return replace(settings, warnings=_conclude(reading.reports))
+
+
+def load_config(path: str, cwd: str, environ: Mapping[str, str]) -> Config:
+    """Read one config.json again. Raises InvalidInput."""
+    report = Report(path)
+    raw = read_object(path, report)
+    config = read_config(raw, cwd, environ, report) if raw is not None else default_config(cwd)
+    _conclude([report])
+    return config
+
+
+def _task_object(located: Located | None, places: Places, report: Report) -> dict[str, Any] | None:
+    if located is None:
+        report.error("", f"not found; looked in {places}")
+        return None
+    return read_object(located.path, report)
+
+
+class _Reading:
+    """One reading of files: what was asked for, and a report for each file that was opened."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._broken_connections = False
+        self.reports: list[Report] = []
+
+    def report(self, name: str) -> Report:
+        """A new report on the file of this name."""
+        self.reports.append(Report(name, strict=self._request.strict))
+        return self.reports[-1]
+
+    def settings(self, used: frozenset[str]) -> Settings:
+        """config.json and oracle.json; the connections `used` by tasks, and the state's, must be usable."""
+        places = self._request.places
+        config_file = places.locate(self._request.config, CONFIG)
+        config = self._config(config_file)
+        file = places.locate(self._request.datasources, DATASOURCES)
+        read = self._datasources(file, used | {STATE_CONNECTION})
+        return Settings(
+            config=config,
+            datasources=read.usable,
+            config_path=config_file.path if config_file else None,
+            datasources_path=file.path if file else None,
+            connections=read.names,
+            secrets=read.secrets | secret_values(config.env),
+        )
+
+    def surroundings(self, settings: Settings) -> Surroundings:
+        """What tasks are checked against. Connections are not, if oracle.json could not be read at all."""
+        connections = None if self._broken_connections else settings.connections
+        return Surroundings(self._request.types, settings.config, connections, self._request.environ)
+
+    def _config(self, file: Located | None) -> Config:
+        request = self._request
+        if file is None:
+            return default_config(request.cwd)
+        report = self.report(file.name)
+        raw = read_object(file.path, report)
+        if raw is None:
+            return default_config(request.cwd)
+        config = read_config(raw, request.cwd, request.environ, report)
+        if config.database and url_without_password(config.database) != config.database:
+            warn_if_others_read(file.path, "database", report)
+        return config
+
+    def _datasources(self, file: Located | None, needed: frozenset[str]) -> DatasourcesRead:
+        nothing = DatasourcesRead({}, (), frozenset())
+        if file is None:
+            return nothing
+        report = self.report(file.name)
+        raw = read_object(file.path, report)
+        if raw is None:
+            self._broken_connections = True
+            return nothing
+        return read_datasources(raw, file.path, self._request.environ, needed, report)
+
+
+def _conclude(reports: Sequence[Report]) -> tuple[Problem, ...]:
+    """The warnings; raises InvalidInput if there is worse."""
+    problems = [problem for report in reports for problem in sorted(report.problems, key=_in_file_order)]
+    if any(report.failed for report in reports):
+        raise InvalidInput(problems)
+    return tuple(problems)
+
+
+def _in_file_order(problem: Problem) -> int:
+    """What is found out last about a task stands beside what was found first."""
+    number = re.match(r"\w+\[(\d+)\]", problem.place)
+    return int(number[1]) if number else -1
