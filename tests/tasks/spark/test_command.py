@@ -1,5 +1,6 @@
 """The command line of spark-submit, for each way to run."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,15 @@ STANDALONE_PY = {
 """The task sp1_tickets of the origin's page."""
 
 
-def command(options: dict[str, Any], private: str | None = None, environ: dict[str, str] | None = None) -> list[str]:
-    return list(submit_arguments("spark-submit", read_application(options, environ or {}, "/"), TAG, "the task", private))
+def command(
+    options: dict[str, Any], private: str | None = None, environ: dict[str, str] | None = None
+) -> list[str]:
+    application = read_application(options, environ or {}, "/")
+    return list(submit_arguments("spark-submit", application, TAG, "the task", private))
 
 
 def confs(words: list[str]) -> list[str]:
-    return [value for flag, value in zip(words, words[1:], strict=False) if flag == "--conf"]
+    return [value for flag, value in pairwise(words) if flag == "--conf"]
 
 
 def test_the_origins_python_task() -> None:
@@ -47,7 +51,9 @@ def test_the_origins_python_task() -> None:
 
 
 def test_parameters_follow_the_file_and_reach_no_shell() -> None:
-    words = command({**STANDALONE_PY, "parameters": [{"parameter": "$(date) ; rm -rf *"}, {"parameter": "--conf"}]})
+    words = command(
+        {**STANDALONE_PY, "parameters": [{"parameter": "$(date) ; rm -rf *"}, {"parameter": "--conf"}]}
+    )
     at = words.index("/opt/ingestion/spark/tickets.py")
     assert words[at + 1 :] == ["$(date)", ";", "rm", "-rf", "*", "--conf"]
 
@@ -128,7 +134,8 @@ def test_what_the_user_says_of_yarn_holds_also_from_a_file(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("master", "deploy_mode"), [("yarn-client", "client"), ("yarn-cluster", "cluster"), ("yarn-standalone", "cluster")]
+    ("master", "deploy_mode"),
+    [("yarn-client", "client"), ("yarn-cluster", "cluster"), ("yarn-standalone", "cluster")],
 )
 def test_masters_of_spark_1_are_understood(master: str, deploy_mode: str) -> None:
     application = read_application({"master": master, "ingestor-file": "a.py"}, {}, "/")
@@ -137,7 +144,11 @@ def test_masters_of_spark_1_are_understood(master: str, deploy_mode: str) -> Non
 
 
 def test_a_secret_conf_is_in_the_private_file_and_nowhere_else() -> None:
-    options = {**STANDALONE_PY, "confs": {"spark.ora.password": "tiger!", "spark.a": "1"}, "parameters": ["tiger!"]}
+    options = {
+        **STANDALONE_PY,
+        "confs": {"spark.ora.password": "tiger!", "spark.a": "1"},
+        "parameters": ["tiger!"],
+    }
     application = read_application(options, {}, "/")
     assert private_pairs(application) == (("spark.ora.password", "tiger!"),)
     words = command({**options, "parameters": []}, private="/run/.spark-x.properties")
@@ -152,7 +163,9 @@ def test_sparks_own_redaction_learns_what_else_is_secret() -> None:
     assert key == "spark.redaction.regex"
     assert r"spark\.my\.apiKey" in pattern
     own = {"spark.my.apiKey": "k-123", "spark.redaction.regex": "x"}
-    assert private_pairs(read_application({**STANDALONE_PY, "confs": own}, {}, "/")) == (("spark.my.apiKey", "k-123"),)
+    assert private_pairs(read_application({**STANDALONE_PY, "confs": own}, {}, "/")) == (
+        ("spark.my.apiKey", "k-123"),
+    )
 
 
 def test_no_secret_no_private_file() -> None:

@@ -53,7 +53,9 @@ def test_yarn_out_of_reach_is_noticed() -> None:
 
 
 def test_in_client_mode_the_users_words_are_not_the_clusters() -> None:
-    found = seen(STANDALONE_CLUSTER + "Application report for application_1_0001 (state: FINISHED)\n", in_cluster=False)
+    found = seen(
+        STANDALONE_CLUSTER + "Application report for application_1_0001 (state: FINISHED)\n", in_cluster=False
+    )
     assert (found.driver, found.driver_state, found.yarn_state) == (None, None, None)
 
 
@@ -71,8 +73,13 @@ def test_no_submission() -> None:
 
 
 def test_a_java_exception() -> None:
-    found = seen('Exception in thread "main" java.lang.RuntimeException: driver broke\n\tat Drv.main(Drv.java:9)')
-    assert (found.error, found.error_text) == ("java.lang.RuntimeException", "java.lang.RuntimeException: driver broke")
+    found = seen(
+        'Exception in thread "main" java.lang.RuntimeException: driver broke\n\tat Drv.main(Drv.java:9)'
+    )
+    assert (found.error, found.error_text) == (
+        "java.lang.RuntimeException",
+        "java.lang.RuntimeException: driver broke",
+    )
 
 
 def test_an_error_condition_is_told_by_its_name() -> None:

@@ -83,8 +83,16 @@ def test_yarn_must_be_findable(site: Path) -> None:
 
 
 def test_files_of_this_host_must_be_there(site: Path) -> None:
-    assert problems(site, {**PY, "ingestor-file": "gone.py"}) == [f"ingestor-file: no such file: {site}/gone.py"]
-    lists = {**PY, "jars": "gone.jar,hdfs:///x.jar", "archives": "job.py#env", "files": "*.py,none-*", "py-files": ""}
+    assert problems(site, {**PY, "ingestor-file": "gone.py"}) == [
+        f"ingestor-file: no such file: {site}/gone.py"
+    ]
+    lists = {
+        **PY,
+        "jars": "gone.jar,hdfs:///x.jar",
+        "archives": "job.py#env",
+        "files": "*.py,none-*",
+        "py-files": "",
+    }
     assert problems(site, lists) == [
         f"jars: no such file: {site}/gone.jar",
         f"files: no such file: {site}/none-*",
@@ -94,7 +102,12 @@ def test_files_of_this_host_must_be_there(site: Path) -> None:
 
 
 def test_a_standalone_cluster_reads_files_on_its_own_hosts(site: Path) -> None:
-    options = {"master": "spark://h:7077", "deploy-mode": "cluster", "class": "M", "ingestor-file": "/on/worker.jar"}
+    options = {
+        "master": "spark://h:7077",
+        "deploy-mode": "cluster",
+        "class": "M",
+        "ingestor-file": "/on/worker.jar",
+    }
     assert problems(site, options) == []
 
 

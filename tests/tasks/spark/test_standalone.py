@@ -24,7 +24,12 @@ PAGE = {
     "activedrivers": [],
     "completeddrivers": [
         {"id": DRIVER, "state": "FAILED", "mainclass": "Main", "starttime": "1795503787222"},
-        {"id": "driver-20200101000000-0000", "state": "FINISHED", "mainclass": "Main", "starttime": "1577836800000"},
+        {
+            "id": "driver-20200101000000-0000",
+            "state": "FINISHED",
+            "mainclass": "Main",
+            "starttime": "1577836800000",
+        },
     ],
 }
 
@@ -42,7 +47,9 @@ class Site:
                 answer = self.answers.get(handler.path)
                 handler.send_response(404 if answer is None else 200)
                 handler.end_headers()
-                handler.wfile.write(answer.encode() if isinstance(answer, str) else json.dumps(answer).encode())
+                handler.wfile.write(
+                    answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+                )
 
             do_POST = do_GET  # noqa: N815
 
@@ -80,7 +87,9 @@ NOWHERE = "127.0.0.1:1"
 
 
 def asking(rest: str = NOWHERE, page: str = NOWHERE, errands: Errands | None = None) -> Standalone:
-    return Standalone("spark://hdp:7077", errands or NoErrands(), {}, spark_class="spark-class", rest=rest, page=page)
+    return Standalone(
+        "spark://hdp:7077", errands or NoErrands(), {}, spark_class="spark-class", rest=rest, page=page
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,10 +166,14 @@ def test_a_page_at_the_default_port_must_be_of_the_same_master(
 def test_where_rest_is_looked_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     port = int(site.address.partition(":")[2])
     site.answers[f"/v1/submissions/status/{DRIVER}"] = {**STATUS, "success": True, "driverState": "RUNNING"}
-    by_rest = Standalone(f"spark://127.0.0.1:{port}", NoErrands(), {}, spark_class="", page=NOWHERE, by_rest=True)
+    by_rest = Standalone(
+        f"spark://127.0.0.1:{port}", NoErrands(), {}, spark_class="", page=NOWHERE, by_rest=True
+    )
     assert by_rest.ask(Ids(driver=DRIVER)).status is Status.ACTIVE
     monkeypatch.setattr("mflow.tasks.spark.standalone.REST_PORT", port)
-    several = Standalone("spark://127.0.0.2:7077,127.0.0.1:7077", NoErrands(), {}, spark_class="", page=NOWHERE)
+    several = Standalone(
+        "spark://127.0.0.2:7077,127.0.0.1:7077", NoErrands(), {}, spark_class="", page=NOWHERE
+    )
     assert several.ask(Ids(driver=DRIVER)).status is Status.ACTIVE
 
 
@@ -175,7 +188,9 @@ def test_kill_by_rest(site: Site) -> None:
 def test_kill_by_the_masters_own_port() -> None:
     errands = NoErrands()
     asking(errands=errands).kill(Ids(driver=DRIVER))
-    assert errands.ran == [("spark-class", "org.apache.spark.deploy.Client", "kill", "spark://hdp:7077", DRIVER)]
+    assert errands.ran == [
+        ("spark-class", "org.apache.spark.deploy.Client", "kill", "spark://hdp:7077", DRIVER)
+    ]
     assert "drivers only" in asking(errands=errands).kill(Ids(application="app-1"))
 
 

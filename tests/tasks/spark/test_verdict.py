@@ -23,7 +23,8 @@ def seen(**values: object) -> Sightings:
 
 
 @pytest.mark.parametrize(
-    ("state", "status"), [("FINISHED", Status.SUCCEEDED), ("FAILED", Status.FAILED), ("KILLED", Status.FAILED)]
+    ("state", "status"),
+    [("FINISHED", Status.SUCCEEDED), ("FAILED", Status.FAILED), ("KILLED", Status.FAILED)],
 )
 def test_the_last_word_of_a_standalone_master_whatever_the_exit_code(state: str, status: Status) -> None:
     for client in (WELL, BADLY):
@@ -80,5 +81,7 @@ def test_without_an_id() -> None:
     candidate = without_id(BADLY, seen(), (DRIVER,), "spark://m:7077")
     assert candidate.outcome is Outcome.UNKNOWN
     assert "driver-1" in str(candidate.message)
-    assert without_id(BADLY, seen(error_text="no such class"), (), "yarn") == replace(BADLY, message="no such class")
+    assert without_id(BADLY, seen(error_text="no such class"), (), "yarn") == replace(
+        BADLY, message="no such class"
+    )
     assert without_id(WELL, seen(), (), "yarn").error == "NOT_SUBMITTED"

@@ -80,7 +80,9 @@ def test_commands() -> None:
 
 def test_a_ticket_is_got_once_in_a_cache_of_its_own_and_removed() -> None:
     errands = ToldErrands("", REPORT % ("RUNNING", "UNDEFINED"), REPORT % ("RUNNING", "UNDEFINED"))
-    yarn = Yarn(errands, {}, yarn="yarn", kinit="kinit", principal="etl@EXAMPLE.COM", keytab="/etc/etl.keytab")
+    yarn = Yarn(
+        errands, {}, yarn="yarn", kinit="kinit", principal="etl@EXAMPLE.COM", keytab="/etc/etl.keytab"
+    )
     yarn.ask(Ids(application=ID))
     yarn.ask(Ids(application=ID))
     assert [ran[0] for ran in errands.ran] == ["kinit", "yarn", "yarn"]
