@@ -76,9 +76,9 @@ def examine(ids: Sequence[str], depends: Sequence[Sequence[str]]) -> list[Findin
     A dependency named twice is a warning. Cycles that share a task are reported one at a time.
     """
     position = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
-    findings = _twice(ids, position)
-    findings += _dependencies(ids, depends, position)
-    findings += _on_cycles(ids, depends, position)
+    rows = [tuple(map(position.get, names)) for names in depends]
+    findings = _twice(ids, position) + _dependencies(depends, rows, position)
+    findings += _on_cycles(ids, rows)
     return sorted(findings, key=lambda one: (one.task, -1 if one.dependency is None else one.dependency))
 
 
@@ -92,29 +92,30 @@ def _twice(ids: Sequence[str], position: Mapping[str, int]) -> list[Finding]:
     ]
 
 
+_Row = tuple[int | None, ...]
+"""Where the dependencies of a task are; None for one that is missing."""
+
+
 def _dependencies(
-    ids: Sequence[str], depends: Sequence[Sequence[str]], position: Mapping[str, int]
+    depends: Sequence[Sequence[str]], rows: Sequence[_Row], position: Mapping[str, int]
 ) -> list[Finding]:
     findings: list[Finding] = []
     suggestions = _Suggestions(position)
-    for task, names in enumerate(depends):
-        if not names:
-            continue
-        if len(set(names)) != len(names):
-            findings += _named_twice(task, names)
-        for dependency, name in enumerate(names):
-            if name not in position:
-                findings.append(Finding(task, dependency, f'no task "{name}"{suggestions.for_word(name)}'))
-            elif name == ids[task]:
-                findings.append(Finding(task, dependency, f'"{name}" depends on itself'))
+    for task, row in enumerate(rows):
+        if row and (None in row or task in row or len(set(row)) != len(row)):
+            findings += _wrong_in(task, depends[task], row, suggestions)
     return findings
 
 
-def _named_twice(task: int, names: Sequence[str]) -> Iterator[Finding]:
-    seen = set()
-    for dependency, name in enumerate(names):
+def _wrong_in(task: int, names: Sequence[str], row: _Row, suggestions: "_Suggestions") -> Iterator[Finding]:
+    seen: set[str] = set()
+    for dependency, (name, before) in enumerate(zip(names, row, strict=True)):
         if name in seen:
             yield Finding(task, dependency, f'"{name}" is already named', warning=True)
+        elif before is None:
+            yield Finding(task, dependency, f'no task "{name}"{suggestions.for_word(name)}')
+        elif before == task:
+            yield Finding(task, dependency, f'"{name}" depends on itself')
         seen.add(name)
 
 
@@ -131,18 +132,24 @@ class _Suggestions:
         return self._found.get(word, "")
 
 
-def _on_cycles(
-    ids: Sequence[str], depends: Sequence[Sequence[str]], position: Mapping[str, int]
-) -> Iterator[Finding]:
-    upstream = [
-        [before for name in names if (before := position.get(name, task)) != task] if names else ()
-        for task, names in enumerate(depends)
-    ]
+def _on_cycles(ids: Sequence[str], rows: Sequence[_Row]) -> Iterator[Finding]:
+    if _in_order(rows):
+        return
+    upstream = [[one for one in row if one is not None and one != task] for task, row in enumerate(rows)]
     for cycle in cycles(upstream):
-        first = min(range(len(cycle)), key=cycle.__getitem__)
-        path = [ids[task] for task in cycle[first:] + cycle[: first + 1]]
-        task = cycle[first]
-        yield Finding(task, list(depends[task]).index(path[1]), f"a cycle: {' -> '.join(path)}")
+        start = cycle.index(min(cycle))
+        path = [*cycle[start:], *cycle[: start + 1]]
+        where = rows[path[0]].index(path[1])
+        yield Finding(path[0], where, f"a cycle: {' -> '.join([ids[task] for task in path])}")
+
+
+def _in_order(rows: Sequence[_Row]) -> bool:
+    """Whether everything depends only on what stands above it, as in most files."""
+    for task, row in enumerate(rows):
+        for before in row:
+            if before is None or before >= task:
+                return False
+    return True
 
 
 def cycles(upstream: Sequence[Sequence[int]]) -> Iterator[list[int]]:
@@ -150,8 +157,6 @@ def cycles(upstream: Sequence[Sequence[int]]) -> Iterator[list[int]]:
 
     A walk in depth without recursion, since a cycle may be as long as the graph.
     """
-    if all(max(before, default=-1) < number for number, before in enumerate(upstream)):
-        return  # everything depends on what stands above it, as in most files
     entered, done = bytearray(len(upstream)), bytearray(len(upstream))
     for root in range(len(upstream)):
         path: list[int] = []
