@@ -27,7 +27,7 @@ def _program() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Which files are wanted: None means the default one, if it is found."""
+    """Which files are wanted: None means the default one, if it is found; without `search` it means none."""
 
     types: Types
     taskfile: str | None = None
@@ -35,6 +35,7 @@ class Request:
     datasources: str | None = None
     oneshot: str | None = None
     strict: bool = False
+    search: bool = True
     cwd: str = field(default_factory=os.getcwd)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     program: str | None = field(
@@ -117,6 +118,7 @@ def load_settings(
     *,
     config: str | None = None,
     datasources: str | None = None,
+    search: bool = True,
     cwd: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -125,6 +127,7 @@ def load_settings(
         types={},
         config=config,
         datasources=datasources,
+        search=search,
         cwd=os.getcwd() if cwd is None else cwd,
         environ=dict(os.environ) if environ is None else environ,
     )
