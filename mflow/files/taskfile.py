@@ -108,6 +108,12 @@ def _id_of(entry: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def _depends_of(entry: Mapping[str, Any]) -> Sequence[str]:
+    """The dependencies of a task that is in error elsewhere, if they can be understood."""
+    found = next((value for key, value in entry.items() if key.casefold() == "depends"), ())
+    return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else ()
+
+
 def _examine(entries: Sequence[Any], tasks: Sequence[Task | None], report: Report) -> None:
     """What is wrong with the graph. Ids and dependencies are looked at also where the task itself is in error."""
     places: list[int] = []
@@ -118,7 +124,7 @@ def _examine(entries: Sequence[Any], tasks: Sequence[Task | None], report: Repor
         if name is not None:
             places.append(position)
             ids.append(name)
-            depends.append(task.depends if task is not None else ())
+            depends.append(task.depends if task is not None else _depends_of(entry))
     for finding in examine(ids, depends):
         place = below("tasks", places[finding.task])
         place = (
