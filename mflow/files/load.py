@@ -167,10 +167,9 @@ class _Reading:
 
     def settings(self, used: frozenset[str]) -> Settings:
         """config.json and oracle.json; the connections `used` by tasks, and the state's, must be usable."""
-        places = self._request.places
-        config_file = places.locate(self._request.config, CONFIG)
+        config_file = self._locate(self._request.config, CONFIG)
         config = self._config(config_file)
-        file = places.locate(self._request.datasources, DATASOURCES)
+        file = self._locate(self._request.datasources, DATASOURCES)
         read = self._datasources(file, used | {STATE_CONNECTION})
         return Settings(
             config=config,
@@ -180,6 +179,11 @@ class _Reading:
             connections=read.names,
             secrets=read.secrets | secret_values(config.env),
         )
+
+    def _locate(self, option: str | None, name: str) -> Located | None:
+        if option is None and not self._request.search:
+            return None
+        return self._request.places.locate(option, name)
 
     def surroundings(self, settings: Settings) -> Surroundings:
         """What tasks are checked against. Connections are not, if oracle.json could not be read at all."""
