@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -23,7 +24,7 @@ from mflow.engine.pool import prestart, start_worker
 PATIENCE_SECONDS = 60.0
 """A guard against a test that hangs, never what is waited for."""
 
-RUN_UID = "5e" * 16
+RUN_UID = uuid.uuid4().hex
 
 R = TypeVar("R", bound=Report)
 
@@ -189,7 +190,12 @@ def doomed(
 ) -> Iterator["Doomed"]:
     """A supervisor in a process of its own that has given these attempts to one worker."""
     plan = json.dumps(
-        {"folder": str(folder), "commands": commands, "timeout": timeout_seconds, "settings": changes}
+        {
+            "folder": str(folder),
+            "commands": commands,
+            "timeout": timeout_seconds,
+            "settings": {"run_uid": RUN_UID, **changes},
+        }
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.engine.boss", plan], stdout=subprocess.PIPE, text=True
