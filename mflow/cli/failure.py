@@ -12,6 +12,8 @@ from mflow.core.view import RunView
 ReadTail = Callable[[str], Sequence[str]]
 """The last lines of a file; raises OSError."""
 
+Hide = Callable[[str], str]
+
 
 def failed_tasks(view: RunView) -> list[TaskRow]:
     """The tasks that failed by themselves: one ended on somebody's word needs no explanation."""
@@ -23,24 +25,32 @@ def _cancelled(row: TaskRow) -> bool:
 
 
 def failure_blocks(
-    view: RunView, commands: Commands, *, limit: int = 3, read_tail: ReadTail = last_lines
+    view: RunView,
+    commands: Commands,
+    *,
+    limit: int = 3,
+    read_tail: ReadTail = last_lines,
+    hide: Hide = str,
 ) -> list[list[str]]:
-    """A block of lines for each of the first `limit` failed tasks, and one that names the others."""
+    """A block of lines for each of the first `limit` failed tasks, and one that names the others.
+
+    What a task or its database said goes through `hide`, which masks the secrets that are known.
+    """
     failed = failed_tasks(view)
-    blocks = [list(_block(row, view, commands, read_tail)) for row in failed[:limit]]
+    blocks = [list(_block(row, view, commands, read_tail, hide)) for row in failed[:limit]]
     others = [row.id for row in failed[limit:]]
     if others:
         blocks.append([f"and {plural(len(others), 'failed task')} more: {names(others, 20)}"])
     return blocks
 
 
-def _block(row: TaskRow, view: RunView, commands: Commands, read_tail: ReadTail) -> Iterator[str]:
+def _block(row: TaskRow, view: RunView, commands: Commands, read_tail: ReadTail, hide: Hide) -> Iterator[str]:
     yield f"{clean(row.id)} FAILED: {ending(row.end) if row.end else 'no attempt is known'}{_tries(row)}"
     if row.end and row.end.message:
-        yield f"  {one_line(row.end.message, 1000)}"
+        yield f"  {one_line(hide(row.end.message), 1000)}"
     if row.end and row.end.survivors:
         yield f"  processes that could not be ended: {', '.join(map(str, row.end.survivors))}"
-    yield from _log(row, read_tail)
+    yield from _log(row, read_tail, hide)
     behind = [id_ for id_, failures in view.blocked.items() if row.id in failures]
     if behind:
         yield f"  blocked behind it: {names(behind)}"
@@ -51,7 +61,7 @@ def _tries(row: TaskRow) -> str:
     return f" (try {tries(row)})" if row.max_attempts > 1 and row.attempts else ""
 
 
-def _log(row: TaskRow, read_tail: ReadTail) -> Iterator[str]:
+def _log(row: TaskRow, read_tail: ReadTail, hide: Hide) -> Iterator[str]:
     if row.log is None:
         return
     try:
@@ -60,4 +70,4 @@ def _log(row: TaskRow, read_tail: ReadTail) -> Iterator[str]:
         yield f"  its log cannot be read: {clean(row.log)}: {error.strerror}"
         return
     yield f"  last lines of {clean(row.log)}:" if lines else f"  it printed nothing: {clean(row.log)}"
-    yield from (f"    | {line}" for line in lines)
+    yield from (f"    | {hide(line)}" for line in lines)

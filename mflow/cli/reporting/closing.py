@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Iterator
 
-from mflow.cli.failure import ReadTail, failed_tasks, failure_blocks
+from mflow.cli.failure import Hide, ReadTail, failed_tasks, failure_blocks
 from mflow.cli.hints import Commands
 from mflow.cli.tail import last_lines
 from mflow.cli.wording import clean, columns, counts, duration, plural
@@ -25,9 +25,10 @@ def closing_lines(
     seconds: float,
     *,
     read_tail: ReadTail = last_lines,
+    hide: Hide = str,
 ) -> Iterator[str]:
     """How the run was left: the failures with their logs, the counts, the commands to type next."""
-    for block in failure_blocks(view, commands, limit=MOST_BLOCKS, read_tail=read_tail):
+    for block in failure_blocks(view, commands, limit=MOST_BLOCKS, read_tail=read_tail, hide=hide):
         yield ""
         yield from block
     yield ""

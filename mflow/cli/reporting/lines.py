@@ -1,6 +1,6 @@
 """Plain lines: one an event, for files, pipes, cron and batch schedulers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from mflow.cli.reporting.outlet import Outlet
@@ -18,8 +18,9 @@ class LineReporter:
 
     refresh_seconds: float | None = None
 
-    def __init__(self, stdout: Outlet, stderr: Outlet) -> None:
-        self._stdout, self._stderr = stdout, stderr
+    def __init__(self, stdout: Outlet, stderr: Outlet, hide: Callable[[str], str] = str) -> None:
+        """`hide` masks the secrets that are known in what tasks and databases say."""
+        self._stdout, self._stderr, self._hide = stdout, stderr, hide
         self._ids: dict[int, str] = {}
 
     def began(self, run: RunRow, definition: Definition, rows: Sequence[TaskRow]) -> None:
@@ -41,11 +42,13 @@ class LineReporter:
     ) -> None:
         """`2026-05-04 12:00:00 extract #1 FAILED: exit code 3, 0.2 s`."""
         at = moment(end.ended_at or datetime.now(UTC))
-        self._stdout.write(f"{at} {self._name(task_no, attempt)} {ended_line(to, end, not_before)}\n")
+        self._stdout.write(
+            f"{at} {self._name(task_no, attempt)} {self._hide(ended_line(to, end, not_before))}\n"
+        )
 
     def note(self, text: str) -> None:
         """`2026-05-04 12:00:00 mflow: the database cannot be reached`."""
-        self._stderr.write(f"{moment(datetime.now(UTC))} mflow: {clean(text)}\n")
+        self._stderr.write(f"{moment(datetime.now(UTC))} mflow: {clean(self._hide(text))}\n")
 
     def refresh(self) -> None:
         """Lines need none."""

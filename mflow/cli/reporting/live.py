@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
@@ -42,8 +42,8 @@ class Snapshot:
 class LiveReporter(LineReporter):
     """Draws only while this process is in the terminal's foreground group: in the background it is plain lines."""
 
-    def __init__(self, stdout: Outlet, stderr: Outlet) -> None:
-        super().__init__(stdout, stderr)
+    def __init__(self, stdout: Outlet, stderr: Outlet, hide: Callable[[str], str] = str) -> None:
+        super().__init__(stdout, stderr, hide)
         self.refresh_seconds = REFRESH_SECONDS
         self._frame = Frame(stdout)
         self._board = Board()

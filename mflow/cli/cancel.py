@@ -1,0 +1,87 @@
+"""`mflow cancel`: end a run and its tasks, whoever drives it."""
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mflow.cli.options import ConfigOption, DatabaseOption, DatasourcesOption, RunArgument, run_number
+
+if TYPE_CHECKING:
+    from mflow.core.contracts import Store
+    from mflow.core.model import RunRow
+
+LOOK_SECONDS = 0.25
+"""How often the database is asked whether the run has ended."""
+
+
+def cancel(
+    run: RunArgument,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until the run has ended.")] = False,
+    database: DatabaseOption = None,
+    datasources: DatasourcesOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """End a run: its tasks are ended, what has not been started stays so."""
+    from mflow.cli.database import locate_database, used_options
+
+    run_id = run_number(run)
+    chosen = locate_database(database, datasources, config)
+    store = chosen.open()
+    seen = store.read_run(run_id)
+    if not _is_over(seen):
+        seen = _ask(store, seen)
+        driven = _is_driven(seen)
+        if driven and no_wait:
+            print(f"run {run_id}: asked to end")
+            return
+        if driven:
+            seen = _wait(store, run_id)
+    if not _is_over(seen):
+        from mflow.cli.cancelling import cancel_ourselves
+
+        cancel_ourselves(store, seen, chosen, used_options(database, datasources, config))
+    print(f"run {run_id}: ended, {seen.state}")
+
+
+def _ask(store: "Store", run: "RunRow") -> "RunRow":
+    """Record who wants the run's end, and have its supervisor look."""
+    from mflow.engine.ownership import wake
+    from mflow.store.patience import patient
+
+    patient(lambda: store.request_cancel(run.id, requester()))
+    seen = patient(lambda: store.read_run(run.id))
+    wake(seen)
+    return seen
+
+
+def requester() -> str:
+    """Who asks, e.g. `ana@alpha`."""
+    import socket
+
+    from mflow.cli.driving import user_name
+
+    return f"{user_name()}@{socket.gethostname()}"
+
+
+def _wait(store: "Store", run_id: int) -> "RunRow":
+    """Until the run has ended or nobody drives it any more."""
+    from mflow.store.patience import patient
+
+    while True:
+        seen = patient(lambda: store.read_run(run_id))
+        if _is_over(seen) or not _is_driven(seen):
+            return seen
+        time.sleep(LOOK_SECONDS)
+
+
+def _is_over(run: "RunRow") -> bool:
+    from mflow.core.states import RunState
+
+    return run.state in (RunState.SUCCESS, RunState.FAILED)
+
+
+def _is_driven(run: "RunRow") -> bool:
+    from mflow.engine.ownership import owner_alive
+
+    return run.owner is not None and bool(owner_alive(run))

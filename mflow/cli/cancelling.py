@@ -1,0 +1,32 @@
+"""Ending a run that nobody drives: its tasks may still run, and somebody must end them and say so."""
+
+from typing import NoReturn
+
+from mflow.cli.boundary import tell
+from mflow.cli.cancel import requester
+from mflow.cli.database import Database
+from mflow.cli.driving import drive, ignore_hangups, surroundings
+from mflow.cli.hints import Commands
+from mflow.cli.kept_files import settings_to_cancel
+from mflow.cli.owning import own
+from mflow.core.contracts import Store
+from mflow.core.model import RunRow
+from mflow.store.patience import patient
+
+
+def cancel_ourselves(store: Store, run: RunRow, database: Database, commands: Commands) -> NoReturn:
+    """Take the run, end what is left of its tasks, finish it. Leaves this process."""
+    from mflow.engine.supervisor import prestart
+
+    prestart()
+    tell(f"nobody drives run {run.id}: ending what is left of it from here")
+    ignore_hangups()
+    fence = own(store, run)
+    patient(lambda: store.request_cancel(run.id, requester()))  # a new owner begins without one
+    definition = patient(lambda: store.read_definition(run.id))
+    taken = patient(lambda: store.read_run(run.id))
+    rows = patient(lambda: store.read_tasks(run.id))
+    store.close()
+    settings = settings_to_cancel(run)
+    around = surroundings(database, commands, settings, settings.secrets)
+    drive(taken, fence, definition, rows, around, resumed=True)

@@ -1,0 +1,63 @@
+"""`mflow db`: the tables of the state database."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from mflow.cli.options import ConfigOption, DatabaseOption, DatasourcesOption
+
+app = typer.Typer(help="Make, upgrade and check the tables of the state database.", rich_markup_mode=None)
+
+
+class SqlDialect(StrEnum):
+    """Databases whose SQL is kept."""
+
+    ORACLE = "oracle"
+    SQLITE = "sqlite"
+
+
+@app.command()
+def upgrade(
+    database: DatabaseOption = None, datasources: DatasourcesOption = None, config: ConfigOption = None
+) -> None:
+    """Make the tables, or bring older ones up to date; no run is lost."""
+    from mflow.cli.database import locate_database
+    from mflow.store.admin import upgrade as upgrade_tables
+
+    chosen = locate_database(database, datasources, config)
+    before, after = upgrade_tables(chosen.where)
+    if before.up_to_date:
+        print(f"{chosen.shown}: up to date (version {after.found})")
+    else:
+        print(f"{chosen.shown}: from {before.found or 'no tables'} to version {after.found}")
+
+
+@app.command()
+def check(
+    database: DatabaseOption = None, datasources: DatasourcesOption = None, config: ConfigOption = None
+) -> None:
+    """Say whether the tables are the ones that this mflow needs; exit code 4 if they are not."""
+    from mflow.cli.database import locate_database
+    from mflow.core.errors import StoreOutdated
+    from mflow.store.admin import check as check_tables
+
+    chosen = locate_database(database, datasources, config)
+    report = check_tables(chosen.where)
+    if not report.up_to_date:
+        have = f"version {report.found}" if report.found else "no tables of mflow"
+        raise StoreOutdated(
+            f"{chosen.shown} ({chosen.source}): {have}, but version {report.needed} is needed",
+            hint="mflow db upgrade; or have a DBA run what `mflow db sql` prints",
+        )
+    print(f"{chosen.shown} ({chosen.source}): up to date (version {report.found})")
+
+
+@app.command()
+def sql(
+    dialect: Annotated[SqlDialect, typer.Option("--dialect", help="Which database.", show_default=False)],
+) -> None:
+    """Print the SQL that makes the tables, for a DBA to read and run."""
+    from mflow.store.scripts import render_sql
+
+    print(render_sql(dialect.value), end="")

@@ -1,0 +1,169 @@
+"""From a run that is ours to its end: what run, resume and cancel have in common."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NoReturn
+
+from mflow.cli.boundary import guarded
+from mflow.cli.database import Database
+from mflow.cli.hints import Commands
+from mflow.cli.reporting.outlet import Outlet
+from mflow.core.errors import StoreError
+from mflow.core.model import Config, Definition, Owner, RunRow, TaskRow
+from mflow.core.secrets import MASK, mask, url_without_password
+from mflow.core.view import RunView
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mflow.engine.assignment import Assignment, Reporter, Verdict
+    from mflow.files.load import Settings
+
+LAST_WORDS_SECONDS = 10.0
+"""How long the last lines wait for a reader that has stopped reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a supervisor needs beside the run itself."""
+
+    database: Database
+    commands: Commands
+    settings: "Settings"
+    secrets: frozenset[str] = field(repr=False)
+    stdout: Outlet
+    stderr: Outlet
+
+    def hide(self, text: str) -> str:
+        """The text without the secrets that the files hold."""
+        return mask(text, self.secrets) if self.secrets else text
+
+
+def new_owner() -> Owner:
+    """This process, as the owner of a run."""
+    from mflow.engine.identity import own_identity
+
+    return Owner(own_identity(), user_name(), datetime.now(UTC))
+
+
+def user_name() -> str:
+    """Who runs this process; a number where the system knows no name."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def surroundings(
+    database: Database, commands: Commands, settings: "Settings", secrets: frozenset[str]
+) -> Surroundings:
+    """These, with stdout and stderr for the time of a run, in the encodings that Python has found for them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    stdout, stderr = Outlet(1, sys.stdout.encoding), Outlet(2, sys.stderr.encoding)
+    return Surroundings(database, commands, settings, secrets, stdout, stderr)
+
+
+def ignore_hangups() -> None:
+    """From here on neither a hang-up nor `stty tostop` stops this process. (Workers come from a server without it.)"""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+
+
+def drive(
+    run: RunRow,
+    fence: int,
+    definition: Definition,
+    rows: "Sequence[TaskRow]",
+    around: Surroundings,
+    *,
+    resumed: bool,
+) -> NoReturn:
+    """Drive the run to its end and leave this process with the exit code of the contract."""
+    from mflow.cli.inputs import config_reader, connection_finder, env_expander
+    from mflow.engine.assignment import Assignment
+    from mflow.engine.supervisor import leave
+    from mflow.tasks.registry import RUNNERS
+
+    settings = around.settings
+    environ = task_environ(os.environ, settings.config)
+    assignment = Assignment(
+        run=run,
+        fence=fence,
+        definition=definition,
+        rows=rows,
+        config=settings.config,
+        reload_config=config_reader(settings.config_path, run.cwd),
+        environ=environ,
+        runners=RUNNERS,
+        private=connection_finder(settings.datasources),
+        task_env=env_expander(environ),
+        resumed=resumed,
+    )
+    # Exit handlers would wait for the workers or end them: nothing may get past `leave`.
+    leave(guarded(lambda: _driven(assignment, around)))
+
+
+def _driven(assignment: "Assignment", around: Surroundings) -> int:
+    from mflow.engine.supervisor import supervise
+
+    began = time.monotonic()
+    verdict = supervise(assignment, around.database.open, _reporter(around))
+    _last_words(verdict, assignment, around, time.monotonic() - began)
+    return verdict.exit_code
+
+
+def task_environ(environ: Mapping[str, str], config: Config) -> dict[str, str]:
+    """What every task starts from. The password of the state database is none of a task's business."""
+    own = dict(environ)
+    if "MFLOW_DATABASE" in own:
+        own["MFLOW_DATABASE"] = url_without_password(own["MFLOW_DATABASE"]).replace(f":{MASK}@", "@")
+    return own | dict(config.env)
+
+
+def _reporter(around: Surroundings) -> "Reporter":
+    from mflow.cli.screen import is_terminal
+
+    if is_terminal():
+        from mflow.cli.reporting.live import LiveReporter
+
+        return LiveReporter(around.stdout, around.stderr, around.hide)
+    from mflow.cli.reporting.lines import LineReporter
+
+    return LineReporter(around.stdout, around.stderr, around.hide)
+
+
+def _last_words(verdict: "Verdict", assignment: "Assignment", around: Surroundings, seconds: float) -> None:
+    from mflow.cli.reporting.closing import closing_lines, lost_lines, success_line
+    from mflow.engine.assignment import Ending
+
+    run_id = assignment.run.id
+    if verdict.ending is Ending.SUCCESS:
+        lines = [success_line(run_id, len(assignment.definition.tasks), seconds)]
+    elif verdict.ending in (Ending.SUPERSEDED, Ending.DATABASE_LOST):
+        lines = list(lost_lines(verdict, run_id, around.commands))
+    else:
+        try:
+            view = _final_view(run_id, around)
+            lines = list(closing_lines(verdict, view, around.commands, seconds, hide=around.hide))
+        except StoreError:
+            lines = list(lost_lines(verdict, run_id, around.commands))
+    around.stderr.write("\n".join(lines) + "\n")
+    around.stderr.flush(LAST_WORDS_SECONDS)
+
+
+def _final_view(run_id: int, around: Surroundings) -> RunView:
+    from mflow.cli.reading import read_view
+
+    store = around.database.open()
+    try:
+        return read_view(store, run_id)
+    finally:
+        store.close()

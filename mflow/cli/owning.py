@@ -1,0 +1,37 @@
+"""Becoming the owner of a run that was somebody's before."""
+
+from mflow.cli.driving import new_owner
+from mflow.cli.hints import Commands
+from mflow.cli.wording import clean, moment
+from mflow.core.contracts import Store
+from mflow.core.errors import RunOwned
+from mflow.core.model import RunRow
+from mflow.engine.ownership import end_owner, owner_alive
+from mflow.store.patience import patient
+
+
+def require_free(run: RunRow, commands: Commands) -> None:
+    """Raise RunOwned while a supervisor drives the run."""
+    if run.owner is None or not owner_alive(run):
+        return
+    who = run.owner
+    place = f"{clean(who.identity.host)}, pid {who.identity.pid}"
+    raise RunOwned(
+        f"run {run.id} is driven by {clean(who.user)} on {place}, since {moment(who.since)}",
+        hint=f"look at it: {commands.of('status', run.id)}; or end that supervisor and take its place: "
+        f"{commands.of('resume --takeover', run.id)}",
+    )
+
+
+def own(store: Store, run: RunRow, *, takeover: bool = False) -> int:
+    """Become the run's owner, and see the one before gone; the fence. Raises RunOwned, Superseded.
+
+    The fence comes first: from then on nothing that the other one writes is taken. An owner that only its lease
+    shows to be dead must be without one at that very moment.
+    """
+    owner = new_owner()
+    there = run.owner is not None and not run.owner.identity.same_kernel(owner.identity)
+    lapsed = there and bool(run.lease_expired) and not takeover
+    fence = patient(lambda: store.acquire(run.id, owner, fence=run.fence, lapsed=lapsed))
+    end_owner(run)
+    return fence

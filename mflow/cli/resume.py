@@ -1,0 +1,46 @@
+"""`mflow resume`: go on with a run, from any folder."""
+
+from typing import Annotated
+
+import typer
+
+from mflow.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    DatasourcesOption,
+    RunArgument,
+    TaskfileOption,
+    run_number,
+)
+
+
+def resume(
+    run: RunArgument,
+    taskfile: TaskfileOption = None,
+    takeover: Annotated[
+        bool, typer.Option("--takeover", help="Take the run from a supervisor that lives, and end that one.")
+    ] = False,
+    database: DatabaseOption = None,
+    datasources: DatasourcesOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Go on with a run: what is SUCCESS stays, what is running is adopted, the rest is run."""
+    run_id = run_number(run)
+    from mflow.cli.database import locate_database, used_options
+    from mflow.core.states import RunState
+    from mflow.engine.supervisor import prestart
+
+    prestart()
+    chosen = locate_database(database, datasources, config)
+    commands = used_options(database, datasources, config)
+    store = chosen.open()
+    found = store.read_run(run_id)
+    if found.state is RunState.SUCCESS and taskfile is None:
+        from mflow.cli.boundary import tell
+
+        print(f"run {run_id}")
+        tell(f"run {run_id} is SUCCESS: there is nothing to do")
+        return
+    from mflow.cli.resuming import Resumption
+
+    Resumption(store, found, chosen, commands).go_on(taskfile, config, datasources, takeover=takeover)

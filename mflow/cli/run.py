@@ -1,0 +1,125 @@
+"""`mflow run`: a new run of a task file."""
+
+import os
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from mflow.cli.options import ConfigOption, DatabaseOption, DatasourcesOption, TaskfileOption
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mflow.cli.database import Database
+    from mflow.core.contracts import NewRun, Store
+    from mflow.core.model import Definition, RunRow, TaskRow
+
+
+def run(
+    config: ConfigOption = None,
+    taskfile: TaskfileOption = None,
+    datasources: DatasourcesOption = None,
+    database: DatabaseOption = None,
+    oneshot: Annotated[
+        str | None,
+        typer.Option("--oneshot", metavar="TASK", help="Run this one task, whatever it depends on."),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="RUN", help="Go on with this run, as `mflow resume` does."),
+    ] = None,
+) -> None:
+    """Run the tasks of a task file, each as soon as all it depends on has succeeded."""
+    if resume is None:
+        _start(config, taskfile, datasources, database, oneshot)
+    from mflow.cli.resume import resume as go_on
+    from mflow.core.errors import UsageError
+
+    if oneshot is not None:
+        raise UsageError("--oneshot makes a new run: it does not go with --resume")
+    go_on(resume, taskfile=taskfile, database=database, datasources=datasources, config=config)
+
+
+def _start(
+    config: str | None,
+    taskfile: str | None,
+    datasources: str | None,
+    database: str | None,
+    oneshot: str | None,
+) -> NoReturn:
+    from mflow.engine.supervisor import prestart
+
+    prestart()
+    from mflow.cli.database import choose_database, used_options
+    from mflow.cli.driving import drive, ignore_hangups, surroundings
+    from mflow.cli.folders import require_log_directory
+    from mflow.cli.inputs import announce, load_files, show_warnings
+
+    loaded = load_files(taskfile=taskfile, config=config, datasources=datasources, oneshot=oneshot)
+    definition, settings = loaded.definition, loaded.settings
+    chosen = choose_database(database, os.environ, settings.datasources, settings.database)
+    announce(chosen, definition)
+    show_warnings(loaded.warnings)
+    require_log_directory(settings.config.log_directory)
+    ignore_hangups()
+    run, rows = _create(chosen, definition, settings.config.log_directory)
+    commands = used_options(database, datasources, config)
+    around = surroundings(chosen, commands, settings, loaded.secrets)
+    around.stdout.write(f"run {run.id}\n")
+    drive(run, run.fence, definition, rows, around, resumed=False)
+
+
+def _create(
+    chosen: "Database", definition: "Definition", log_directory: str
+) -> "tuple[RunRow, Sequence[TaskRow]]":
+    """The new run and its tasks in the database, with a folder for its logs."""
+    from mflow.cli.boundary import warn
+    from mflow.store.patience import patient
+
+    store = chosen.open(create=True)
+    for text in store.warnings:
+        warn(text)
+    new = _new_run(definition, os.environ)
+    run = _with_folder(store, patient(lambda: store.create_run(new, log_directory=log_directory)))
+    rows = patient(lambda: store.read_tasks(run.id))
+    store.close()
+    return run, rows
+
+
+def _new_run(definition: "Definition", environ: "Mapping[str, str]") -> "NewRun":
+    """The run as the database gets it: without literal secrets, and with the run it is a part of, if it is one."""
+    from uuid import uuid4
+
+    from mflow.cli.driving import new_owner
+    from mflow.core.contracts import NewRun
+    from mflow.core.secrets import masked_definition
+
+    return NewRun(
+        uid=uuid4().hex,
+        definition=masked_definition(definition),
+        owner=new_owner(),
+        parent_run=_number(environ.get("MFLOW_RUN_ID")),
+        parent_task=environ.get("MFLOW_TASK_ID"),
+        parent_attempt=_number(environ.get("MFLOW_ATTEMPT")),
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _with_folder(store: "Store", run: "RunRow") -> "RunRow":
+    """The run with its folder made; without one it is given up."""
+    from mflow.cli.folders import make_run_folder
+    from mflow.core.errors import MflowError, StoreError
+    from mflow.core.model import Batch
+    from mflow.core.states import RunState
+
+    try:
+        return make_run_folder(store, run, run.fence)
+    except MflowError:
+        try:
+            store.apply(run.id, run.fence, Batch(1, run_state=RunState.FAILED, release=True))
+        except StoreError:
+            pass  # it then shows as interrupted, which it is
+        raise

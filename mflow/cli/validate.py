@@ -1,0 +1,35 @@
+"""`mflow validate`: everything that is wrong with the files, and nothing started."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from mflow.cli.options import ConfigOption, DatabaseOption, DatasourcesOption, TaskfileOption
+
+
+def validate(
+    strict: Annotated[bool, typer.Option("--strict", help="Take unknown keys for errors.")] = False,
+    taskfile: TaskfileOption = None,
+    config: ConfigOption = None,
+    datasources: DatasourcesOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Check the files of a run, and say all that is wrong with them."""
+    from mflow.cli.database import choose_database
+    from mflow.cli.inputs import load_files, show_warnings
+    from mflow.cli.wording import clean, plural
+
+    loaded = load_files(taskfile=taskfile, config=config, datasources=datasources, strict=strict)
+    chosen = choose_database(database, os.environ, loaded.datasources, loaded.settings.database)
+    show_warnings(loaded.warnings)
+    found = f", {plural(len(loaded.warnings), 'warning')}" if loaded.warnings else ""
+    print(f"ok: {plural(len(loaded.definition.tasks), 'task')}{found}")
+    used = (
+        ("task file", loaded.definition.taskfile),
+        ("config", loaded.definition.config or "none: every value is its default"),
+        ("datasources", loaded.definition.datasources or "none"),
+        ("state database", f"{chosen.shown} ({chosen.source})"),
+    )
+    for name, what in used:
+        print(f"  {name:14}  {clean(what)}")
