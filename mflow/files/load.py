@@ -1,21 +1,23 @@
 """All files of a run read together, and all that is wrong with any of them said together."""
 
+import gc
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mflow.core.errors import InvalidInput, Problem
-from mflow.core.model import Config, Datasource, Definition, Task
+from mflow.core.model import Config, Datasource, Definition
 from mflow.core.secrets import definition_secrets, secret_values, url_without_password
 from mflow.files.config import default_config, read_config
 from mflow.files.datasources import DatasourcesRead, read_datasources, warn_if_others_read
 from mflow.files.locating import CONFIG, DATASOURCES, TASKFILE, Located, Places
 from mflow.files.reading import read_object
 from mflow.files.report import Report
-from mflow.files.taskfile import Surroundings, Types, connections_used, read_tasks
+from mflow.files.taskfile import TasksRead, Types, check_connections, read_tasks
 
 STATE_CONNECTION = "mflow"
 """The connection of oracle.json that is the state database."""
@@ -38,9 +40,8 @@ class Request:
     search: bool = True
     cwd: str = field(default_factory=os.getcwd)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
-    program: str | None = field(
-        default_factory=_program
-    )  # as invoked: default files are looked for beside it
+    program: str | None = field(default_factory=_program)
+    """As invoked: default files are looked for beside it."""
 
     @property
     def places(self) -> Places:
@@ -50,14 +51,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """config.json and oracle.json. `connections` are the names of all, also of those that cannot be used."""
+    """config.json and oracle.json."""
 
     config: Config
     datasources: Mapping[str, Datasource]
     config_path: str | None
     datasources_path: str | None
     warnings: tuple[Problem, ...] = ()
-    connections: tuple[str, ...] = ()
+    connections: tuple[str, ...] | None = ()
+    """The names of all, also of those that cannot be used; None if oracle.json could not be read at all."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
@@ -96,15 +98,18 @@ def load(request: Request) -> Loaded:
     located = request.places.locate(request.taskfile, TASKFILE)
     report = reading.report(located.name if located else TASKFILE)
     raw = _task_object(located, request.places, report)
-    used = connections_used(raw, request.types, request.oneshot) if raw else frozenset[str]()
-    settings = reading.settings(used)
-    tasks: tuple[Task, ...] = ()
+    config = reading.config()
+    read = TasksRead((), ())
     if raw is not None:
-        tasks = read_tasks(raw, reading.surroundings(settings), report, request.oneshot)
+        with _collector_paused():
+            read = read_tasks(raw, request.types, config, request.environ, report, request.oneshot)
+    settings = reading.settings(config, {name for _, name in read.connections})
+    if settings.connections is not None:
+        check_connections(read, settings.connections, report)
     warnings = _conclude(reading.reports)
-    assert located is not None
+    assert located is not None, "else there is a problem"
     definition = Definition(
-        tasks=tasks,
+        tasks=read.tasks,
         taskfile=located.path,
         cwd=request.cwd,
         config=settings.config_path,
@@ -132,7 +137,7 @@ def load_settings(
         environ=dict(os.environ) if environ is None else environ,
     )
     reading = _Reading(request)
-    settings = reading.settings(frozenset())
+    settings = reading.settings(reading.config(), frozenset())
     return replace(settings, warnings=_conclude(reading.reports))
 
 
@@ -157,7 +162,7 @@ class _Reading:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._broken_connections = False
+        self._config_path: str | None = None
         self.reports: list[Report] = []
 
     def report(self, name: str) -> Report:
@@ -165,35 +170,13 @@ class _Reading:
         self.reports.append(Report(name, strict=self._request.strict))
         return self.reports[-1]
 
-    def settings(self, used: frozenset[str]) -> Settings:
-        """config.json and oracle.json; the connections `used` by tasks, and the state's, must be usable."""
-        config_file = self._locate(self._request.config, CONFIG)
-        config = self._config(config_file)
-        file = self._locate(self._request.datasources, DATASOURCES)
-        read = self._datasources(file, used | {STATE_CONNECTION})
-        return Settings(
-            config=config,
-            datasources=read.usable,
-            config_path=config_file.path if config_file else None,
-            datasources_path=file.path if file else None,
-            connections=read.names,
-            secrets=read.secrets | secret_values(config.env),
-        )
-
-    def _locate(self, option: str | None, name: str) -> Located | None:
-        if option is None and not self._request.search:
-            return None
-        return self._request.places.locate(option, name)
-
-    def surroundings(self, settings: Settings) -> Surroundings:
-        """What tasks are checked against. Connections are not, if oracle.json could not be read at all."""
-        connections = None if self._broken_connections else settings.connections
-        return Surroundings(self._request.types, settings.config, connections, self._request.environ)
-
-    def _config(self, file: Located | None) -> Config:
+    def config(self) -> Config:
+        """What config.json says; every value is its default if there is none, or none that can be read."""
         request = self._request
+        file = self._locate(request.config, CONFIG)
         if file is None:
             return default_config(request.cwd)
+        self._config_path = file.path
         report = self.report(file.name)
         raw = read_object(file.path, report)
         if raw is None:
@@ -203,16 +186,44 @@ class _Reading:
             warn_if_others_read(file.path, "database", report)
         return config
 
-    def _datasources(self, file: Located | None, needed: frozenset[str]) -> DatasourcesRead:
-        nothing = DatasourcesRead({}, (), frozenset())
+    def settings(self, config: Config, used: Set[str]) -> Settings:
+        """config.json's values and oracle.json; the connections `used`, and the state's, must be usable."""
+        file = self._locate(self._request.datasources, DATASOURCES)
+        read = self._datasources(file, used | {STATE_CONNECTION})
+        return Settings(
+            config=config,
+            datasources=read.usable if read else {},
+            config_path=self._config_path,
+            datasources_path=file.path if file else None,
+            connections=read.names if read else None,
+            secrets=frozenset(secret_values(config.env)) | (read.secrets if read else frozenset()),
+        )
+
+    def _locate(self, option: str | None, name: str) -> Located | None:
+        if option is None and not self._request.search:
+            return None
+        return self._request.places.locate(option, name)
+
+    def _datasources(self, file: Located | None, needed: Set[str]) -> DatasourcesRead | None:
         if file is None:
-            return nothing
+            return DatasourcesRead({}, (), frozenset())
         report = self.report(file.name)
         raw = read_object(file.path, report)
         if raw is None:
-            self._broken_connections = True
-            return nothing
+            return None
         return read_datasources(raw, file.path, self._request.environ, needed, report)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Nothing that is read is garbage, and looking for some among 100,000 tasks takes half of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _conclude(reports: Sequence[Report]) -> tuple[Problem, ...]:

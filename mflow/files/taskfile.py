@@ -28,39 +28,45 @@ class TaskfileKeys(Keys):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a task is checked against beside its own file."""
+class TasksRead:
+    """The tasks that are right, and every connection that one of them names, with the place where it does."""
 
-    types: Types
-    config: Config
-    connections: Collection[str] | None  # names in oracle.json; None: they could not be read
-    environ: Mapping[str, str]  # of this process
+    tasks: tuple[Task, ...]
+    connections: tuple[tuple[str, str], ...]  # (place, name)
 
 
 def read_tasks(
-    raw: Mapping[str, Any], around: Surroundings, report: Report, oneshot: str | None = None
-) -> tuple[Task, ...]:
-    """The tasks of an object; problems go to the report. `oneshot`: that one alone, without its dependencies."""
+    raw: Mapping[str, Any],
+    types: Types,
+    config: Config,
+    environ: Mapping[str, str],
+    report: Report,
+    oneshot: str | None = None,
+) -> TasksRead:
+    """The tasks of an object; problems go to the report. `oneshot`: that one alone, without its dependencies.
+
+    `environ` is that of this process: what tasks see before config.json's variables and their own.
+    """
     entries, defaults = _parts(raw, report)
-    reader = _Reader(around, defaults, report)
+    reader = _Reader(types, config, environ, defaults, report)
     if oneshot is not None:
-        return _only(oneshot, entries, reader, report)
-    tasks = [reader.read(entry, position) for position, entry in enumerate(entries)]
-    _examine(entries, tasks, report)
-    return tuple(task for task in tasks if task is not None)
+        tasks = _only(oneshot, entries, reader, report)
+    else:
+        tasks = [reader.read(entry, position) for position, entry in enumerate(entries)]
+        _examine(entries, tasks, report)
+    return TasksRead(tuple([task for task in tasks if task is not None]), tuple(reader.connections))
 
 
-def connections_used(raw: Mapping[str, Any], types: Types, oneshot: str | None = None) -> frozenset[str]:
-    """The connections that tasks name, as far as the file can be understood: before anything is checked."""
-    keys = {key.casefold() for model in types.values() if (key := model.connection_key)}
-    entries = next((value for key, value in raw.items() if key.casefold() == "tasks"), ())
-    return frozenset(
-        value
-        for entry in (entries if isinstance(entries, list) else ())
-        if isinstance(entry, dict) and (oneshot is None or _id_of(entry) == oneshot)
-        for key, value in entry.items()
-        if isinstance(value, str) and key.casefold() in keys
-    )
+def check_connections(read: TasksRead, names: Collection[str], report: Report) -> None:
+    """Report every connection that a task names and oracle.json does not have."""
+    for place, name in read.connections:
+        if name not in names:
+            where = (
+                f" in oracle.json{did_you_mean(name, names)}"
+                if names
+                else ": oracle.json is missing or has none"
+            )
+            report.error(place, f"no connection {shown(name)}{where}")
 
 
 def _parts(raw: Mapping[str, Any], report: Report) -> tuple[list[Any], RunKeys]:
@@ -89,16 +95,17 @@ class _WholeKeys(TaskfileKeys):
     tasks: Any = None
 
 
-def _only(name: str, entries: Sequence[Any], reader: "_Reader", report: Report) -> tuple[Task, ...]:
+def _only(name: str, entries: Sequence[Any], reader: "_Reader", report: Report) -> list[Task | None]:
     ids = [_id_of(entry) for entry in entries]
-    if name not in ids:
+    positions = [position for position, one in enumerate(ids) if one == name]
+    if not positions:
         report.error(
             "", f"no task {shown(name)}{did_you_mean(name, [one for one in ids if one is not None])}"
         )
-        return ()
-    position = ids.index(name)
-    task = reader.read(entries[position], position)
-    return () if task is None else (replace(task, depends=()),)
+    for again in positions[1:]:
+        report.error(f"tasks[{again}].id", f'the id "{name}" is already that of tasks[{positions[0]}]')
+    tasks = [reader.read(entries[position], position) for position in positions[:1]]
+    return [None if task is None else replace(task, depends=()) for task in tasks]
 
 
 def _id_of(entry: Any) -> str | None:
@@ -116,88 +123,82 @@ def _depends_of(entry: Mapping[str, Any]) -> Sequence[str]:
 
 def _examine(entries: Sequence[Any], tasks: Sequence[Task | None], report: Report) -> None:
     """What is wrong with the graph. Ids and dependencies are looked at also where the task itself is in error."""
-    places: list[int] = []
-    ids: list[str] = []
-    depends: list[Sequence[str]] = []
-    for position, (entry, task) in enumerate(zip(entries, tasks, strict=True)):
-        name = task.id if task is not None else _id_of(entry)
-        if name is not None:
-            places.append(position)
-            ids.append(name)
-            depends.append(task.depends if task is not None else _depends_of(entry))
-    for finding in examine(ids, depends):
-        place = below("tasks", places[finding.task])
-        place = (
-            below(place, "id")
-            if finding.dependency is None
-            else below(below(place, "depends"), finding.dependency)
-        )
+    both = list(zip(entries, tasks, strict=True))
+    ids = [
+        task.id if task else _id_of(entry) or f"\0{position}"  # no id, and nobody can mean it
+        for position, (entry, task) in enumerate(both)
+    ]
+    for finding in examine(ids, [task.depends if task else _depends_of(entry) for entry, task in both]):
+        place = f"tasks[{finding.task}]"
+        place += ".id" if finding.dependency is None else f".depends[{finding.dependency}]"
         (report.warning if finding.warning else report.error)(place, finding.text)
 
 
 class _Reader:
     """Reads one task after the other."""
 
-    def __init__(self, around: Surroundings, defaults: RunKeys, report: Report) -> None:
-        self._around, self._report = around, report
-        self._policy = merged_policy(around.config.retry, defaults.retry_given())
-        self._defaults = defaults
+    def __init__(
+        self, types: Types, config: Config, environ: Mapping[str, str], defaults: RunKeys, report: Report
+    ) -> None:
+        self.connections: list[tuple[str, str]] = []
+        self._types, self._report, self._defaults = types, report, defaults
+        self._policy = merged_policy(config.retry, defaults.retry_given())
         self._default_env = as_pairs(defaults.env)
-        self._known = {**around.environ, **dict(around.config.env)}
+        self._environ = {**environ, **dict(config.env)}
+        self._warn_of_unknown(self._default_env, "defaults")
+        self._environ |= dict(self._default_env)
+        self._ids: dict[str, str] = {}  # one object for each id, however often it is depended upon
 
     def read(self, entry: Any, position: int) -> Task | None:
         """The task, or None if it is in error."""
-        place = below("tasks", position)
         if not isinstance(entry, dict):
-            self._report.error(place, f"must be an object, not {shown(entry)}")
+            self._report.error(f"tasks[{position}]", f"must be an object, not {shown(entry)}")
             return None
-        model = self._model(entry, place)
+        kind = entry.get("type")
+        model = self._types.get(kind) if type(kind) is str else None
+        model = model or self._model(entry, f"tasks[{position}]")
         if model is None:
             return None
         table = key_table(model)
-        clean = entry if table.is_plain(entry) else table.normalised(entry, place, self._report)
+        if not table.is_plain(entry):
+            entry = table.normalised(entry, f"tasks[{position}]", self._report)
         try:
-            keys = model.model_validate(clean)
+            return self._task(model.model_validate(entry), position)
         except ValidationError as error:
-            report_invalid(error, clean, place, self._report)
+            report_invalid(error, entry, f"tasks[{position}]", self._report)
             return None
-        return self._task(keys, place)
 
     def _model(self, entry: Mapping[str, Any], place: str) -> type[TaskKeys] | None:
-        kind = entry.get("type") or next(
-            (value for key, value in entry.items() if key.casefold() == "type"), None
-        )
+        """The model where the key `type` is spelled in another case; or what is wrong with it."""
+        kind = next((value for key, value in entry.items() if key.casefold() == "type"), None)
         if kind is None:
             self._report.error(place, 'the key "type" is missing')
             return None
-        model = self._around.types.get(kind) if isinstance(kind, str) else None
+        model = self._types.get(kind) if isinstance(kind, str) else None
         if model is None:
-            known = tuple(self._around.types)
-            meant = did_you_mean(kind, known) if isinstance(kind, str) else ""
-            text = f"unknown task type {shown(kind)}{meant}; known are {', '.join(known)}"
+            meant = did_you_mean(kind, self._types) if isinstance(kind, str) else ""
+            text = f"unknown task type {shown(kind)}{meant}; known are {', '.join(self._types)}"
             self._report.error(below(place, "type"), text)
         return model
 
-    def _task(self, keys: TaskKeys, place: str) -> Task:
+    def _task(self, keys: TaskKeys, position: int) -> Task:
+        for key, text in keys.remarks():
+            self._report.warning(f"tasks[{position}].{key}", text)
         options = keys.options()
-        self._check_connection(keys, options, place)
-        self._pass_on_remarks(keys, place)
-        env = self._default_env
-        if keys.env:
-            env = tuple({**dict(env), **dict(as_pairs(keys.env))}.items())
-        if keys.env and any("$" in value for _, value in env):
-            self._check_env(keys, place)
-        defaults = self._defaults
+        if keys.connection_key in options:
+            place = f"tasks[{position}].{keys.connection_key}"
+            self.connections.append((place, options[keys.connection_key]))
+        share, defaults = self._ids.setdefault, self._defaults
         return Task(
-            id=keys.id,
+            id=share(keys.id, keys.id),
             type=keys.type,
-            depends=keys.depends,
+            depends=tuple([share(name, name) for name in keys.depends]),
             retry=self._retry(keys),
             timeout_seconds=defaults.timeout_seconds
             if keys.timeout_seconds is None
             else keys.timeout_seconds,
             cwd=keys.cwd or defaults.cwd,
-            env=env,
+            env=self._env(keys, f"tasks[{position}]") if keys.env else self._default_env,
             options=options,
         )
 
@@ -206,20 +207,15 @@ class _Reader:
             return self._policy
         return merged_policy(self._policy, keys.retry_given())
 
-    def _check_connection(self, keys: TaskKeys, options: Mapping[str, Any], place: str) -> None:
-        key, names = keys.connection_key, self._around.connections
-        if key is None or names is None or options.get(key) in names or key not in options:
-            return
-        meant = did_you_mean(options[key], tuple(names))
-        where = " in oracle.json" if names else ": there is no oracle.json, or it names none"
-        self._report.error(below(place, key), f"no connection {shown(options[key])}{where}{meant}")
+    def _env(self, keys: TaskKeys, place: str) -> tuple[tuple[str, str], ...]:
+        """The defaults' variables, then the task's own, which may build upon them."""
+        own = as_pairs(keys.env)
+        self._warn_of_unknown(own, place)
+        return self._default_env + own
 
-    def _pass_on_remarks(self, keys: TaskKeys, place: str) -> None:
-        for key, text in keys.remarks():
-            self._report.warning(below(place, key), text)
-
-    def _check_env(self, keys: TaskKeys, place: str) -> None:
-        expanded = expand_env(as_pairs(keys.env), {**self._known, **dict(self._default_env)})
-        for position, name in expanded.unknown:
-            where = below(below(below(place, "env"), position), "value")
-            self._report.warning(where, f"${name} is not set: empty")
+    def _warn_of_unknown(self, env: Sequence[tuple[str, str]], place: str) -> None:
+        """Variables are expanded when an attempt starts; here it is only seen whether they could be."""
+        for position, name in expand_env(env, self._environ).unknown:
+            self._report.warning(
+                f"{place}.env[{position}].value", f'no variable "{name}": it is taken as empty'
+            )
