@@ -1,0 +1,168 @@
+"""Running one statement: binds by name, rows counted or shown, DBMS_OUTPUT fetched, compilation errors found."""
+
+import decimal
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mflow.tasks.oracle.failure import failure_of
+from mflow.tasks.oracle.log import CELL_CHARACTERS, Log, cell, table
+from mflow.tasks.oracle.scanning import Kind, line_of, significant
+from mflow.tasks.oracle.session import Session
+from mflow.tasks.oracle.statement import Statement
+
+if TYPE_CHECKING:
+    from oracledb import Cursor
+
+_ROWS_AT_ONCE = 1000
+_LINES_AT_ONCE = 100
+_LONGEST_LINE = 32767  # bytes of one line of DBMS_OUTPUT
+
+COMPILED_WITH_ERRORS = "ORA-24344"
+
+_OUTPUT = "BEGIN sys.dbms_output.get_lines(:lines, :many); END;"
+_ERRORS = """
+SELECT type, line, position, text FROM all_errors
+WHERE owner = NVL(:owner, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')) AND name = :name ORDER BY type, sequence"""
+
+
+class CompiledWithErrors(Exception):
+    """What CREATE made is there, but it is not valid."""
+
+
+class Execution:
+    """The statements of one attempt in one session."""
+
+    def __init__(
+        self, driver: Any, session: Session, log: Log, binds: Mapping[str, Any], fetch: int | None
+    ) -> None:
+        self._driver, self._session, self._log = driver, session, log
+        self._binds, self._fetch = binds, fetch
+
+    def check_binds(self, statements: Sequence[Statement]) -> None:
+        """Every name that the statements bind has a value, and every value is bound. Raises ValueError.
+
+        The driver finds the names without asking the database.
+        """
+        used: set[str] = set()
+        for statement in statements:
+            names = self._names(statement)
+            used |= set(names)
+            if missing := [name for name in names if name not in self._binds]:
+                where = f"line {statement.line}: " if len(statements) > 1 else ""
+                raise ValueError(f"{where}`binds` has no value for :{', :'.join(missing)}")
+        if unused := self._binds.keys() - used:
+            raise ValueError(f"`binds`: nothing uses :{', :'.join(sorted(unused))}")
+
+    def run(self, statement: Statement) -> None:
+        """Run it and log what came of it. Raises the driver's errors, CompiledWithErrors."""
+        began = time.monotonic()
+        with self._session.call(), self._session.cursor() as cursor:
+            binds = {name: self._binds[name] for name in self._names(statement)}
+            if self._fetch is not None:
+                cursor.arraysize = min(self._fetch + 1, _ROWS_AT_ONCE)
+            cursor.outputtypehandler = self._exact
+            cursor.execute(statement.text, binds)
+            done = self._rows(cursor)
+            warning = cursor.warning
+        self.log_output()
+        self._log.say(f"{statement.title}: {done}{time.monotonic() - began:.3f} s")
+        if warning is not None:
+            raise CompiledWithErrors(self._compilation(statement, str(warning)))
+
+    def _names(self, statement: Statement) -> list[str]:
+        with self._session.cursor() as cursor:
+            cursor.prepare(statement.text)
+            return [str(name) for name in cursor.bindnames()]
+
+    def _exact(self, cursor: "Cursor", metadata: Any) -> Any:
+        """NUMBER as it is, not as the nearest binary fraction."""
+        if metadata.type_code is self._driver.DB_TYPE_NUMBER:
+            return cursor.var(decimal.Decimal, arraysize=cursor.arraysize)
+        return None
+
+    # ---------------------------------------------------------------------------------------------- rows
+
+    def _rows(self, cursor: "Cursor") -> str:
+        if cursor.description is None:
+            return f"{_counted(cursor.rowcount)}, " if cursor.rowcount > 0 else "done, "
+        if self._fetch is None:
+            while cursor.fetchmany(_ROWS_AT_ONCE):
+                pass
+            return f"{_counted(cursor.rowcount)} read, "
+        rows = cursor.fetchmany(self._fetch + 1)
+        shown = [[self._cell(value) for value in row] for row in rows[: self._fetch]]
+        self._log.put(table([column[0] for column in cursor.description], shown))
+        more = len(rows) > self._fetch
+        return f"the first {_counted(self._fetch)}, " if more else f"{_counted(len(rows))}, "
+
+    def _cell(self, value: Any) -> str:
+        """Of a LOB only the beginning is read."""
+        if hasattr(value, "read"):
+            value = value.read(1, CELL_CHARACTERS + 1)
+        elif isinstance(value, self._driver.Cursor | self._driver.DbObject):
+            value = f"<{type(value).__name__}>"
+        return cell(value)
+
+    # ------------------------------------------------------------------------------------------- output
+
+    def log_output(self) -> None:
+        """Bring DBMS_OUTPUT's lines into the log. Raises the driver's errors if the session is gone."""
+        with self._session.cursor() as cursor:
+            lines = cursor.arrayvar(str, _LINES_AT_ONCE, _LONGEST_LINE)
+            many = cursor.var(int)
+            count = _LINES_AT_ONCE
+            while count == _LINES_AT_ONCE:
+                many.setvalue(0, _LINES_AT_ONCE)
+                try:
+                    cursor.execute(_OUTPUT, {"lines": lines, "many": many})
+                except self._driver.Error as error:
+                    failure = failure_of(error)
+                    if failure.session_ended:
+                        raise
+                    self._log.say(f"DBMS_OUTPUT could not be read: {failure.message}")
+                    return
+                count = many.getvalue() or 0
+                self._log.put("".join(f"{line or ''}\n" for line in lines.getvalue()[:count]))
+
+    # -------------------------------------------------------------------------------- compilation errors
+
+    def _compilation(self, statement: Statement, warning: str) -> str:
+        """The first error in one line; all of them go to the log."""
+        owner, name = made_by(statement.text)
+        try:
+            with self._session.cursor() as cursor:
+                cursor.execute(_ERRORS, {"owner": owner, "name": name})
+                found = [f"{kind} {name} line {row[0]}: {row[2]}" for kind, *row in cursor.fetchall()]
+        except self._driver.Error as error:
+            found = [f"its errors could not be read: {failure_of(error).message}"]
+        self._log.say("\n".join(found) or warning)
+        return f"{COMPILED_WITH_ERRORS}: {found[0] if found else warning}"
+
+
+def made_by(text: str) -> tuple[str | None, str]:
+    """Owner and name of what a CREATE of PL/SQL makes, as the dictionary spells them."""
+    tokens = [
+        token for token in significant(text) if token.kind in (Kind.WORD, Kind.QUOTED) or token.text == "."
+    ]
+    kinds = {"FUNCTION", "LIBRARY", "PACKAGE", "PROCEDURE", "TRIGGER", "TYPE"}
+    at = next((no for no, token in enumerate(tokens) if token.text.upper() in kinds), len(tokens)) + 1
+    while at < len(tokens) and tokens[at].text.upper() in ("BODY", "IF", "NOT", "EXISTS"):
+        at += 1
+    said = [_spelt(token.text) for token in tokens[at : at + 3]]
+    if len(said) == 3 and said[1] == ".":
+        return said[0], said[2]
+    return None, said[0] if said else ""
+
+
+def _spelt(name: str) -> str:
+    return name[1:-1] if name.startswith('"') else name.upper()
+
+
+def _counted(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows} rows"
+
+
+def place_of(statement: Statement, offset: int) -> str:
+    """Where in its script a statement is wrong."""
+    return f"line {statement.line + line_of(statement.text, offset) - 1}"

@@ -1,0 +1,122 @@
+"""What an attempt is to do, read from its job before any connection is made."""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mflow.core.contracts import Job
+from mflow.core.model import Datasource
+from mflow.core.secrets import looks_secret
+from mflow.tasks.oracle.script import Step, split
+from mflow.tasks.oracle.statement import Statement, read_command
+
+LARGEST_SCRIPT_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps and how they are run. `binds`: names in upper case, values as the driver gets them."""
+
+    source: Datasource
+    steps: tuple[Step, ...]
+    binds: Mapping[str, Any]
+    secrets: frozenset[str]  # never written
+    fetch: int | None = None  # rows of a query that go to the log; None: none, all are read
+    idempotent: bool = False
+    transaction_guard: bool = False
+    kill_session: bool = True
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """What is sent to the database."""
+        return tuple(step for step in self.steps if isinstance(step, Statement))
+
+
+def read_plan(job: Job, environ: Mapping[str, str]) -> Plan:
+    """Raises ValueError or OSError, in words for a person, if it cannot be run; nothing was sent then."""
+    options = job.options
+    source = _source(job.private.get("datasource"), options.get("db"))
+    binds = {name.upper(): _value(name, value, environ) for name, value in _pairs(options.get("binds"))}
+    return Plan(
+        source=source,
+        steps=_steps(job),
+        binds=binds,
+        secrets=_secrets(source, binds),
+        fetch=options.get("fetch"),
+        idempotent=bool(options.get("idempotent")),
+        transaction_guard=bool(options.get("transaction_guard")),
+        kill_session=options.get("kill_session") is not False,
+    )
+
+
+def _source(given: Any, name: Any) -> Datasource:
+    if isinstance(given, Mapping):
+        given = Datasource(**given)
+    if not isinstance(given, Datasource):
+        raise ValueError(f"there is no connection {name!r}: name one of oracle.json in `db`")
+    return given
+
+
+def _pairs(binds: Any) -> list[tuple[str, Any]]:
+    return (
+        list(binds.items()) if isinstance(binds, Mapping) else [(name, value) for name, value in binds or ()]
+    )
+
+
+def _value(name: str, value: Any, environ: Mapping[str, str]) -> Any:
+    """A value of exactly the form `${NAME}` comes from the environment, as in oracle.json."""
+    if not (isinstance(value, str) and value.startswith("${") and value.endswith("}")):
+        return value
+    try:
+        return environ[value[2:-1]]
+    except KeyError:
+        raise ValueError(f"binds.{name}: the environment variable {value[2:-1]} is not set") from None
+
+
+def _secrets(source: Datasource, binds: Mapping[str, Any]) -> frozenset[str]:
+    """Passwords, and binds named like one. A password that is the user's name hides nothing, and its masking would
+    deface every schema's name in the log."""
+    found = {source.password, source.wallet_password}
+    found |= {value for name, value in binds.items() if isinstance(value, str) and looks_secret(name)}
+    return frozenset(value for value in found if value and value.lower() != (source.user or "").lower())
+
+
+# ---------------------------------------------------------------------------------------- what is to be run
+
+
+def _steps(job: Job) -> tuple[Step, ...]:
+    if (script := job.options.get("script")) is None:
+        return (read_command(job.options.get("command") or ""),)
+    found = split(_read(Path(job.cwd, script), job.options.get("encoding") or "utf-8-sig"))
+    if found.problems:
+        raise ValueError("\n".join(f"{script}: {problem}" for problem in found.problems))
+    if not any(isinstance(step, Statement) for step in found.steps):
+        raise ValueError(f"{script}: it holds no statement")
+    return found.steps
+
+
+def _read(path: Path, encoding: str) -> str:
+    with open(path, "rb", opener=_open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{path}: is not a file")
+        data = file.read(LARGEST_SCRIPT_BYTES + 1)
+    if len(data) > LARGEST_SCRIPT_BYTES:
+        raise ValueError(f"{path}: is larger than {LARGEST_SCRIPT_BYTES // 1024**2} MiB")
+    try:
+        text: str = data.decode(encoding)
+    except LookupError:
+        raise ValueError(f"`encoding`: there is none called {encoding!r}") from None
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f'{path}: line {line} is not text in {error.encoding}: save it so, or say "encoding": "latin-1"'
+        ) from None
+    return text
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """A pipe without a writer must not be waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
