@@ -94,6 +94,11 @@ class Loaded:
 
 def load(request: Request) -> Loaded:
     """Read the three files. Raises InvalidInput with every problem, warnings included, if one is no warning."""
+    with _collector_paused():
+        return _load(request)
+
+
+def _load(request: Request) -> Loaded:
     reading = _Reading(request)
     located = request.places.locate(request.taskfile, TASKFILE)
     report = reading.report(located.name if located else TASKFILE)
@@ -101,8 +106,7 @@ def load(request: Request) -> Loaded:
     config = reading.config()
     read = TasksRead((), ())
     if raw is not None:
-        with _collector_paused():
-            read = read_tasks(raw, request.types, config, request.environ, report, request.oneshot)
+        read = read_tasks(raw, request.types, config, request.environ, report, request.oneshot)
     settings = reading.settings(config, {name for _, name in read.connections})
     if settings.connections is not None:
         check_connections(read, settings.connections, report)
