@@ -55,17 +55,24 @@ def read_bytes(path: str, largest: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
         raise Unreadable(_why_not(error)) from error
-    with open(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise Unreadable("is a directory" if stat.S_ISDIR(mode) else "is not a regular file")
-        try:
-            content = file.read(largest + 1)
-        except OSError as error:
-            raise Unreadable(_why_not(error)) from error
+    try:
+        content = _content(descriptor, largest)
+    except OSError as error:
+        raise Unreadable(_why_not(error)) from error
+    finally:
+        os.close(descriptor)
     if len(content) > largest:
         raise Unreadable(f"is larger than {largest:,} bytes")
     return content
+
+
+def _content(descriptor: int, largest: int) -> bytes:
+    """What an open regular file holds, up to one byte more than `largest`."""
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        raise Unreadable("is a directory" if stat.S_ISDIR(mode) else "is not a regular file")
+    with open(descriptor, "rb", closefd=False) as file:
+        return file.read(largest + 1)
 
 
 def _why_not(error: OSError | ValueError) -> str:
