@@ -135,7 +135,7 @@ class WorkerSettings:
 
 
 # Every task costs one pickled Job and one AttemptEnd: they are pickled as calls with plain values, which takes a third
-# of the time that dataclasses, enums and aware instants take by themselves.
+# of the time that dataclasses, enums and aware instants take by themselves. (A float holds microseconds until 2242.)
 
 
 def _reduce_end(end: AttemptEnd) -> tuple[Any, ...]:

@@ -1,0 +1,160 @@
+"""Attempts of task types that are not bash: defects, threads, facts, and ends that do not come."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mflow.core.states import Outcome
+from mflow.engine.messages import Ended, Facts, FactsKept, Quit, Returned, Started, Stop
+from tests.engine.boss import Boss, Fifo, doomed, is_over
+
+RUNNERS = {
+    name: f"tests.engine.odd_runners:{name}"
+    for name in (
+        "StartFails",
+        "StartFailsLate",
+        "FinishFails",
+        "StopFails",
+        "SaysUnknown",
+        "Deaf",
+        "Recorder",
+        "StartRecorder",
+        "Untellable",
+    )
+}
+RUNNERS["bash"] = "mflow.tasks.bash:BashRunner"
+
+
+@pytest.fixture
+def boss(tmp_path: Path) -> Iterator[Boss]:
+    boss = Boss(tmp_path, runners=RUNNERS, grace_seconds=0.2)
+    yield boss
+    boss.close()
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Iterator[Fifo]:
+    fifo = Fifo(tmp_path / "told")
+    yield fifo
+    fifo.close()
+
+
+def test_a_defect_at_the_start_ends_the_attempt_only(boss: Boss) -> None:
+    given = boss.run("true", type="StartFails")
+    end = boss.expect(Ended).end
+    assert end.outcome is Outcome.ERROR
+    assert end.message == "defect of task type 'StartFails' (start): RuntimeError: the start is broken"
+    assert "Traceback" in boss.log(given)
+    assert boss.end_of("true", task_no=2).ok
+
+
+def test_what_was_started_before_a_failed_start_is_ended(boss: Boss, fifo: Fifo) -> None:
+    """And it is not said that nothing ran."""
+    boss.run(f"trap '' TERM; echo $$ > {fifo}; kill -STOP $$; sleep 1000", type="StartFailsLate")
+    leader = fifo.pid()
+    ended = boss.expect(Ended)
+    assert ended.end.outcome is Outcome.ERROR
+    assert ended.end.message == "cannot start: changed its mind"
+    assert ended.end.started_at is not None
+    assert not ended.retiring
+    assert is_over(leader)
+    assert boss.end_of("true", task_no=2).ok
+
+
+def test_a_defect_at_the_finish(boss: Boss) -> None:
+    boss.run("true", type="FinishFails")
+    ended = boss.expect(Ended)
+    assert ended.end.outcome is Outcome.ERROR
+    assert ended.end.message is not None
+    assert "(finish): KeyError: 'the finish is broken'" in ended.end.message
+    assert boss.end_of("true", task_no=2).ok
+
+
+def test_a_defect_in_stopping_does_not_save_the_attempt(boss: Boss, fifo: Fifo) -> None:
+    boss.run(f"trap '' TERM; echo $$ > {fifo}; sleep 1000", type="StopFails")
+    leader = fifo.pid()
+    boss.say(Stop(1, 1, 0.1))
+    assert boss.expect(Ended).end.outcome is Outcome.CANCELLED
+    assert is_over(leader)
+
+
+def test_unknown_stays_unknown_though_it_was_stopped(boss: Boss, fifo: Fifo) -> None:
+    boss.run(f"echo > {fifo}; sleep 1000", type="SaysUnknown")
+    fifo.line()
+    boss.say(Stop(1, 1, 10.0))
+    end = boss.expect(Ended).end
+    assert end.outcome is Outcome.UNKNOWN
+    assert end.message == "stopped on request; the far side does not answer"
+
+
+def test_an_end_that_does_not_come(boss: Boss) -> None:
+    """Nothing is proven, and the worker is no good for another attempt."""
+    boss.run("", type="Deaf", timeout_seconds=0.1)
+    boss.run("true", task_no=2)
+    ended = boss.expect(Ended)
+    assert ended.end.outcome is Outcome.UNKNOWN
+    assert ended.end.message == "timed out after 0.1 s; it did not end when told to"
+    assert ended.retiring
+    assert boss.expect(Returned).attempts == ((2, 1),)
+    boss.run("true", task_no=3)
+    assert boss.expect(Returned).attempts == ((3, 1),)
+    boss.say(Quit())
+    boss.wait_for_exit()
+
+
+def test_facts_from_a_thread(boss: Boss) -> None:
+    boss.run("", type="Recorder")
+    first, second = boss.expect(Facts), boss.expect(Facts)
+    assert first == Facts(1, 1, {"session": "1,2", "tries": 1}, 1)
+    assert second == Facts(1, 1, {"tries": 2}, 2)
+    boss.say(FactsKept(1, 1, 1), FactsKept(9, 9, 9))
+    boss.expect(Started)  # it still waits
+    boss.say(FactsKept(1, 1, 2))
+    assert boss.expect(Ended).end.message == "kept: [True]"
+
+
+def test_facts_from_the_workers_own_thread(boss: Boss) -> None:
+    boss.run("", type="StartRecorder")
+    assert boss.expect(Facts) == Facts(1, 1, {"session": "3,4"}, 1)
+    boss.run("true", task_no=2)  # must not be lost while the first attempt waits
+    boss.say(FactsKept(1, 1, 1))
+    assert boss.expect(Ended).end.message == "kept: True"
+    assert boss.expect(Ended).end.ok
+
+
+@pytest.mark.parametrize("kind", ["Recorder", "StartRecorder"])
+def test_nobody_waits_for_a_dead_supervisor(tmp_path: Path, kind: str) -> None:
+    """What was recorded is in the outcome file."""
+    runners: dict[str, Any] = {"bash": RUNNERS[kind]}
+    with doomed(tmp_path, "", runners=runners) as left:
+        log = tmp_path / "logs" / "task-1.1.log"
+        _wait_until_there(log)
+        left.kill()
+        left.worker_exits()
+        kept = left.outcome()
+    assert kept is not None
+    assert kept.end.message in ("kept: [False]", "kept: False")
+    assert "session" in kept.facts
+
+
+def test_facts_that_json_cannot_hold_are_a_defect(boss: Boss) -> None:
+    end = boss.end_of("", type="Untellable")
+    assert end.outcome is Outcome.ERROR
+    assert end.message is not None
+    assert "TypeError" in end.message
+
+
+def _wait_until_there(path: Path) -> None:
+    """By watching the folder."""
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    path.parent.mkdir(exist_ok=True)
+    watch = libc.inotify_init1(0)
+    assert libc.inotify_add_watch(watch, os.fsencode(path.parent), 0x100) >= 0  # IN_CREATE
+    while not path.exists():
+        os.read(watch, 4096)
+    os.close(watch)
