@@ -12,8 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from mflow.core.model import Datasource
 from mflow.files.keys import Keys, key_table
 from mflow.files.reading import Unreadable, read_bytes
-from mflow.files.report import Report, below, printable, shown
-from mflow.files.values import AlsoText, Schema, Some
+from mflow.files.report import Report, below, harmless, shown
+from mflow.files.values import Minutes, Schema, Some
 from mflow.files.wording import report_invalid
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -53,7 +53,7 @@ class ConnectionKeys(Keys):
     wallet_location: Some | None = None
     wallet_password: str | None = None
     thick: Annotated[bool | str, BeforeValidator(_thick), Schema({"type": ["boolean", "string"]})] = False
-    expire_time_minutes: Annotated[int, Field(ge=0, le=10_000), AlsoText("^[0-9]+$")] | None = None
+    expire_time_minutes: Minutes | None = None
     schema_: Annotated[Some, AfterValidator(_identifier)] | None = Field(None, alias="schema")
 
     @model_validator(mode="after")
@@ -97,7 +97,14 @@ def read_datasources(
     reader = _Reader(os.path.dirname(path), environ, needed, report)
     for position, entry in enumerate(entries):
         reader.read(entry, below("connections", position))
+    if any(_holds_password(entry) for entry in entries if isinstance(entry, dict)):
+        warn_if_others_read(path, "", report)
     return DatasourcesRead(reader.usable, tuple(reader.places), frozenset(reader.secrets))
+
+
+def _holds_password(entry: Mapping[str, Any]) -> bool:
+    values = (entry.get(key) for key in ("password", "wallet_password"))
+    return any(isinstance(value, str) and not _VARIABLE.fullmatch(value) for value in values)
 
 
 class _Reader:
@@ -159,12 +166,12 @@ class _Reader:
             content = read_bytes(path, _LARGEST_PASSWORD).decode()
         except (Unreadable, UnicodeDecodeError) as error:
             why = str(error) if isinstance(error, Unreadable) else "is not UTF-8"
-            lacks.say("password_file", f"{printable(path)} {why}")
+            lacks.say("password_file", f"{harmless(path)} {why}")
             return None
         warn_if_others_read(path, below(lacks.place, "password_file"), self._report)
         password = content.removesuffix("\n").removesuffix("\r")
         if not password or "\0" in password:
-            lacks.say("password_file", f"{printable(path)} is {'not text' if password else 'empty'}")
+            lacks.say("password_file", f"{harmless(path)} is {'not text' if password else 'empty'}")
         return password
 
 
@@ -211,4 +218,4 @@ def warn_if_others_read(path: str, place: str, report: Report) -> None:
     except OSError:
         return
     if mode & stat.S_IROTH:
-        report.warning(place, f"everybody on this machine can read {printable(path)}: chmod o-r")
+        report.warning(place, f"everybody on this machine can read {harmless(path)}: chmod o-r")

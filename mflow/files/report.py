@@ -52,9 +52,12 @@ def below(place: str, step: str | int) -> str:
 
 
 def printable(text: str) -> str:
-    """The text on one line, short, and without what could disturb a terminal."""
-    if len(text) > _SHOWN:
-        text = text[: _SHOWN - 3] + "..."
+    """The text cut to a length that a message can bear, and harmless."""
+    return harmless(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
+
+
+def harmless(text: str) -> str:
+    """The text on one line, and without what could disturb a terminal."""
     return text if text.isprintable() else json.dumps(text)[1:-1]
 
 

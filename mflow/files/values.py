@@ -58,6 +58,7 @@ Retries = Annotated[int, Field(ge=0, le=999_999), _NotBoolean, _WholeText]
 ExitCode = Annotated[int, Field(ge=1, le=255), _NotBoolean, _WholeText]
 Seconds = Annotated[float, Field(gt=0, le=LONGEST_SECONDS, allow_inf_nan=False), _NotBoolean, _RealText]
 Wait = Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False), _NotBoolean, _RealText]
+Minutes = Annotated[int, Field(ge=0, le=10_000), _NotBoolean, _WholeText]
 
 YesNo = Annotated[
     bool,
