@@ -26,8 +26,11 @@ def guarded(command: Callable[[], object]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        _give_up_stdout()
-        return READER_GONE
+        return _reader_gone()
+    except SystemExit as left:
+        if isinstance(left.__context__, BrokenPipeError):  # typer's own answer to it
+            return _reader_gone()
+        raise
     except MflowError as error:
         _say(error)
         return error.exit_code
@@ -95,6 +98,7 @@ def _print(start: str, text: str) -> None:
         pass  # nobody is there to be told
 
 
-def _give_up_stdout() -> None:
+def _reader_gone() -> int:
     """What is still buffered for a reader that has gone must not be complained about at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return READER_GONE

@@ -29,19 +29,20 @@ def cancel(
     chosen = locate_database(database, datasources, config)
     store = chosen.open()
     seen = store.read_run(run_id)
-    if not _is_over(seen):
-        seen = _ask(store, seen)
-        driven = _is_driven(seen)
-        if driven and no_wait:
-            print(f"run {run_id}: asked to end")
+    if _is_over(seen):
+        print(f"run {run_id} has ended already: {seen.state}")
+        return
+    seen = _ask(store, seen)
+    if _is_driven(seen):
+        if no_wait:
+            print(f"run {run_id} was asked to end")
             return
-        if driven:
-            seen = _wait(store, run_id)
+        seen = _wait(store, run_id)
     if not _is_over(seen):
         from mflow.cli.cancelling import cancel_ourselves
 
         cancel_ourselves(store, seen, chosen, used_options(database, datasources, config))
-    print(f"run {run_id}: ended, {seen.state}")
+    print(f"run {run_id} has ended: {seen.state}")
 
 
 def _ask(store: "Store", run: "RunRow") -> "RunRow":

@@ -27,20 +27,14 @@ def resume(
     """Go on with a run: what is SUCCESS stays, what is running is adopted, the rest is run."""
     run_id = run_number(run)
     from mflow.cli.database import locate_database, used_options
-    from mflow.core.states import RunState
     from mflow.engine.supervisor import prestart
 
     prestart()
     chosen = locate_database(database, datasources, config)
     commands = used_options(database, datasources, config)
     store = chosen.open()
-    found = store.read_run(run_id)
-    if found.state is RunState.SUCCESS and taskfile is None:
-        from mflow.cli.boundary import tell
-
-        print(f"run {run_id}")
-        tell(f"run {run_id} is SUCCESS: there is nothing to do")
-        return
     from mflow.cli.resuming import Resumption
 
-    Resumption(store, found, chosen, commands).go_on(taskfile, config, datasources, takeover=takeover)
+    Resumption(store, store.read_run(run_id), chosen, commands).go_on(
+        taskfile, config, datasources, takeover=takeover
+    )

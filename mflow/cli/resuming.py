@@ -1,22 +1,29 @@
-"""How a run is resumed: its files read again, the run taken, the definition edited if that was asked for."""
+"""How a run is resumed: its files read again, the run taken, its definition edited if that was asked for."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from mflow.cli import edited
+from mflow.cli.boundary import tell, warn
 from mflow.cli.database import Database
 from mflow.cli.driving import drive, ignore_hangups, surroundings
 from mflow.cli.folders import require_log_directory
 from mflow.cli.hints import Commands
 from mflow.cli.inputs import announce, show_warnings
-from mflow.cli.kept_files import kept_settings
+from mflow.cli.kept_files import kept_settings, may_have_changed, read_taskfile
 from mflow.cli.owning import own, require_free
 from mflow.core.contracts import Store
+from mflow.core.edits import compare
+from mflow.core.errors import InvalidInput
 from mflow.core.model import Definition, RunRow
-from mflow.core.secrets import definition_secrets, hides_secrets
+from mflow.core.secrets import definition_secrets, hides_secrets, with_secrets
+from mflow.core.states import RunState
 from mflow.store.patience import patient
 
 if TYPE_CHECKING:
-    from mflow.files.load import Settings
+    from mflow.files.load import Loaded, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +37,76 @@ class Resumption:
 
     def go_on(
         self, taskfile: str | None, config: str | None, datasources: str | None, *, takeover: bool
-    ) -> NoReturn:
-        """Take the run and drive it. Raises RunOwned, Superseded, InvalidInput before anything is changed."""
+    ) -> None:
+        """Take the run and drive it; returns only if there is nothing to do.
+
+        Raises RunOwned, Superseded, InvalidInput and UsageError before anything is changed.
+        """
+        if self.run.state is RunState.SUCCESS and taskfile is None:
+            self._say_nothing_to_do()
+            return
         if not takeover:
             require_free(self.run, self.commands)
         settings = kept_settings(self.run, config, datasources)
-        definition = self._definition(settings)
-        announce(self.database, definition)
-        show_warnings(settings.warnings)
+        kept = patient(lambda: self.store.read_definition(self.run.id))
+        kept = replace(kept, config=settings.config_path, datasources=settings.datasources_path)
+        edit = read_taskfile(str(Path.cwd() / taskfile), kept, settings) if taskfile else None
+        announce(self.database, edit.definition if edit else kept)
+        show_warnings(edit.warnings if edit else settings.warnings)
+        if self.run.state is RunState.SUCCESS and edit and not compare(kept, edit.definition, ()).added:
+            self._say_nothing_to_do()
+            return
+        definition = kept if edit else self._with_secrets(kept, settings)
         require_log_directory(settings.config.log_directory)
         ignore_hangups()
         fence = own(self.store, self.run, takeover=takeover)
+        if edit:
+            definition = self._edited(kept, edit, fence)
+        self._drive(fence, definition, settings)
+
+    # ------------------------------------------------------------------------------- the task file, then and now
+
+    def _say_nothing_to_do(self) -> None:
+        print(f"run {self.run.id}")
+        tell(f"run {self.run.id} is SUCCESS: there is nothing to do")
+
+    def _with_secrets(self, kept: Definition, settings: "Settings") -> Definition:
+        """The kept definition with its literal secrets; what else the task file says now is said, not done."""
+        hidden = any(hides_secrets(task) for task in kept.tasks)
+        if not hidden and not may_have_changed(kept, self.run):
+            return kept
+        now = self._taskfile_now(kept, settings)
+        if now:
+            comparison = compare(kept, now, ())
+            if comparison.differs:
+                _tell_all(edited.unused_edit(comparison, kept.taskfile, self.run.id, self.commands))
+        if not hidden:
+            return kept
+        rows = patient(lambda: self.store.read_tasks(self.run.id))
+        return edited.with_its_secrets(kept, now.tasks if now else (), rows)
+
+    def _taskfile_now(self, kept: Definition, settings: "Settings") -> Definition | None:
+        try:
+            return read_taskfile(kept.taskfile, kept, settings).definition
+        except InvalidInput:
+            warn(
+                f"{kept.taskfile} cannot be used any more (mflow validate --taskfile {kept.taskfile} says why)"
+            )
+            tell(f"run {self.run.id} goes on with the tasks that it was started with")
+            return None
+
+    def _edited(self, kept: Definition, edit: "Loaded", fence: int) -> Definition:
+        """Make the run follow the edited task file: what is to be run from here on."""
+        rows = patient(lambda: self.store.read_tasks(self.run.id))
+        comparison = compare(kept, edit.definition, rows)
+        _tell_all(edited.used_edit(comparison, self.run.id))
+        patient(lambda: self.store.edit(self.run.id, fence, edited.to_be_kept(comparison.edit)))
+        definition, _ = with_secrets(comparison.edit.definition, edit.definition.tasks)
+        return definition
+
+    # ---------------------------------------------------------------------------------------------- off it goes
+
+    def _drive(self, fence: int, definition: Definition, settings: "Settings") -> NoReturn:
         taken = patient(lambda: self.store.read_run(self.run.id))
         rows = patient(lambda: self.store.read_tasks(self.run.id))
         self.store.close()
@@ -49,10 +115,7 @@ class Resumption:
         around.stdout.write(f"run {self.run.id}\n")
         drive(taken, fence, definition, rows, around, resumed=True)
 
-    def _definition(self, settings: "Settings") -> Definition:
-        """What the run executes, with the files it uses now; its literal secrets stand in the task file only."""
-        kept = patient(lambda: self.store.read_definition(self.run.id))
-        kept = replace(kept, config=settings.config_path, datasources=settings.datasources_path)
-        if not any(hides_secrets(task) for task in kept.tasks):
-            return kept
-        return kept
+
+def _tell_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        tell(line)
