@@ -12,7 +12,7 @@ import pytest
 
 from mflow.core.names import TOKENS_VARIABLE
 from mflow.engine import tree
-from tests.engine.boss import Fifo, await_exit, is_over
+from tests.engine.boss import RUN_UID, Fifo, await_exit, is_over
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def fifo(tmp_path: Path) -> Iterator[Fifo]:
 def family(fifo: Fifo) -> Iterator[subprocess.Popen[bytes]]:
     """A bash with a child and a grandchild; their pids are on the FIFO."""
     grandchild = f"sleep 1000 & echo $! > {fifo}; wait"
-    environ = {**os.environ, TOKENS_VARIABLE: "outer:1:1 inner:2:2"}
+    environ = {**os.environ, TOKENS_VARIABLE: f"{RUN_UID}:1:1 inner-{RUN_UID}:2:2"}
     process = subprocess.Popen(
         ["bash", "-c", f"bash -c '{grandchild}' & echo $! > {fifo}; wait"], env=environ
     )
@@ -43,9 +43,9 @@ def test_descendants_and_bearers(family: subprocess.Popen[bytes], fifo: Fifo) ->
     assert family.pid in tree.child_pids()
     assert family.pid in tree.pids(tree.children())
     everyone = tuple(sorted([family.pid, *told]))
-    assert tree.pids(tree.bearers("outer:1:1")) == everyone
-    assert tree.pids(tree.bearers("inner:2:2")) == everyone
-    assert tree.bearers("inner:2") == []
+    assert tree.pids(tree.bearers(f"{RUN_UID}:1:1")) == everyone
+    assert tree.pids(tree.bearers(f"inner-{RUN_UID}:2:2")) == everyone
+    assert tree.bearers(f"inner-{RUN_UID}:2") == []
 
 
 def test_signalling_all(family: subprocess.Popen[bytes], fifo: Fifo) -> None:
