@@ -85,11 +85,14 @@ class Sqlite(Dialect):
     upgrades_itself = True
 
     def __init__(self) -> None:
+        self._path = ""
+        self._file: tuple[int, int] | None = None  # which one is open
         self._held: tuple[Connection, sqlite3.Cursor] | None = None
         self._compiled: dict[Statement, tuple[str, Callable[[Row], Row]]] = {}
 
     def engine(self, path: str, *, read_only: bool = False) -> Engine:
         """An engine for the file, which need not exist yet; `read_only` for one that must not change."""
+        self._path = path
         return sa.create_engine(
             "sqlite://",
             creator=lambda: sqlite_file.connect(path, busy_seconds=BUSY_SECONDS, read_only=read_only),
@@ -99,7 +102,12 @@ class Sqlite(Dialect):
         )
 
     def begin(self, engine: Engine, run_id: int | None, *, write: bool) -> Connection:
-        """Writers queue for the file's one lock before they read anything."""
+        """Writers queue for the file's one lock before they read anything.
+
+        A file that was moved or deleted stays open, and takes what nobody will ever read: so the name is looked at.
+        """
+        if self._held and sqlite_file.which(self._path) != self._file:
+            self.close()
         conn, cursor = self._hold(engine)
         cursor.execute("BEGIN IMMEDIATE" if write else "BEGIN")
         return conn
@@ -131,6 +139,7 @@ class Sqlite(Dialect):
 
     def _hold(self, engine: Engine) -> tuple[Connection, sqlite3.Cursor]:
         if self._held is None:
+            self._file = sqlite_file.which(self._path)
             conn = engine.connect()
             self._held = conn, conn.connection.cursor()  # type: ignore[assignment]
         assert self._held is not None

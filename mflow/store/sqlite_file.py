@@ -39,6 +39,15 @@ def _uri(path: str, read_only: bool) -> str:
     return f"file:{quote(path)}?{mode}"
 
 
+def which(path: str) -> tuple[int, int] | None:
+    """Device and number of the file that the path leads to now; None if there is none."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def is_read_only(path: str) -> bool:
     """True if the file is there and this process may not write it, or may not write beside it."""
     file = Path(path)
