@@ -5,7 +5,6 @@ Each carries its part of the JSON Schema, so that an editor accepts exactly what
 
 import json
 import re
-import shlex
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -82,6 +81,15 @@ Text = Annotated[str, BeforeValidator(_scalar_text), _ScalarSchema]
 """Text, possibly empty; numbers are taken as they are written."""
 
 
+def _scalar(value: Any) -> Any:
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise ValueError("must be text, a number, true, false or null")
+
+
+Scalar = Annotated[Any, AfterValidator(_scalar), Schema({"type": ["string", "number", "boolean", "null"]})]
+
+
 def _memory(value: str) -> str:
     if not re.fullmatch(r"\s*[0-9]+\s*([kmgtp]?b?)\s*", value, re.IGNORECASE):
         raise ValueError("must be an amount of memory such as 512m or 4g")
@@ -118,7 +126,7 @@ def _entries(value: Any) -> Any:
     return [{"key": key, "value": one} for key, one in value.items()] if isinstance(value, dict) else value
 
 
-class _AlsoObject:
+class AlsoObject:
     """Adds to the JSON Schema of a list of pairs that it may be an object instead."""
 
     def __get_pydantic_json_schema__(
@@ -128,21 +136,10 @@ class _AlsoObject:
         return {"anyOf": [handler(core), {"type": "object", "additionalProperties": scalars}]}
 
 
-Pairs = Annotated[tuple[Pair, ...], BeforeValidator(_entries), _AlsoObject()]
-Variables = Annotated[tuple[Variable, ...], BeforeValidator(_entries), _AlsoObject()]
+Pairs = Annotated[tuple[Pair, ...], BeforeValidator(_entries), AlsoObject()]
+Variables = Annotated[tuple[Variable, ...], BeforeValidator(_entries), AlsoObject()]
 
 
 def as_pairs(entries: Iterable[Pair]) -> tuple[tuple[str, str], ...]:
     """The entries as plain pairs, in their order."""
     return tuple((entry.key, entry.value) for entry in entries)
-
-
-# ------------------------------------------------------------------------------------------- parameters
-
-
-def split_as_shell(text: str) -> list[str]:
-    """The words of a text as a shell would split it, without expanding anything. Raises ValueError."""
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise ValueError(f"cannot be split as a shell would: {str(error).lower()}") from error

@@ -57,6 +57,8 @@ def report_invalid(error: ValidationError, raw: Any, place: str, report: Report)
 def place_of(path: Path, raw: Any, place: str) -> str:
     """Where `path` leads to. Pairs that were given as an object are named by their key."""
     for step in path:
+        if step == "[key]":
+            return place  # pydantic's word for the key itself, which is the last step already
         if isinstance(raw, dict) and isinstance(step, int):
             key = list(raw)[step]
             return below(place, key)

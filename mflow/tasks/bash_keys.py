@@ -13,7 +13,7 @@ from mflow.files.values import Some
 class BashKeys(TaskKeys):
     """A command line for bash."""
 
-    type: Literal["bash"] = Field(description="Type of the task.")
+    type: Literal["bash"] = Field(description="A command line for bash.")
     command: Some = Field(description="Run by `bash -c`.")
 
     def remarks(self) -> Iterable[tuple[str, str]]:
