@@ -135,7 +135,7 @@ class Attempt:
     def stop(self, why: Outcome, reason: str, grace_seconds: float, now: float) -> None:
         """End it as TIMED_OUT or CANCELLED. Said again, the shorter grace holds.
 
-        One that has ended by itself meanwhile keeps its own end; what it left is ended the sooner.
+        One that has ended by itself meanwhile keeps its own end.
         """
         if self.over or self._phase is _Phase.LINGERS:
             return

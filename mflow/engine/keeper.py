@@ -41,6 +41,11 @@ class Keeper:
         """What is not acknowledged is in files."""
         return all(kept.path for kept in self._kept.values())
 
+    @property
+    def struggles(self) -> bool:
+        """Something could not be written."""
+        return any(kept.pause_seconds > _FIRST_PAUSE_SECONDS for kept in self._kept.values())
+
     def keep(
         self,
         key: AttemptKey,

@@ -56,6 +56,7 @@ from mflow.engine.runners import RunnerNotLoaded, Runners
 from mflow.engine.wakeups import Wakeups
 
 _HASTY_GRACE_SECONDS = 1.0
+_LONGEST_WAIT_SECONDS = 86400.0  # epoll takes no time limit of a thousand years
 
 
 def worker_main(sock: socket.socket, settings: WorkerSettings) -> NoReturn:
@@ -141,7 +142,7 @@ class Worker:
         next_at = min(
             self._announce_at, self._keeper.next_at, self._attempt.next_at if self._attempt else inf
         )
-        return None if next_at == inf else max(0.0, next_at - time.monotonic())
+        return None if next_at == inf else min(max(0.0, next_at - time.monotonic()), _LONGEST_WAIT_SECONDS)
 
     def _on_time(self) -> None:
         if self._attempt and self._now >= self._attempt.next_at:
@@ -241,9 +242,7 @@ class Worker:
 
     def _heed_end_signal(self, asks: int) -> None:
         self._asked += asks
-        self._forsaking = (
-            self._gone and self._attempt is None
-        )  # an end that cannot be written holds us no longer
+        self._forsaking = self._gone and self._keeper.struggles  # what cannot be written holds us no longer
         grace = self._settings.grace_seconds
         self._end_attempt(
             "stopped on request", grace if self._asked == 1 else min(_HASTY_GRACE_SECONDS, grace)

@@ -227,7 +227,13 @@ class Doomed:
 
     def ask_worker_to_end(self) -> None:
         """As an adopter does."""
-        signal.pidfd_send_signal(self._pidfd, signal.SIGUSR1)
+        signal_pidfd(self._pidfd, signal.SIGUSR1)
+
+    def ask_worker_until_it_exits(self) -> None:
+        """As an impatient adopter does."""
+        while not select.select([self._pidfd], [], [], 0.05)[0]:
+            self.ask_worker_to_end()
+        self.worker_exits()
 
     def worker_exits(self) -> None:
         """Until the worker is over."""

@@ -427,6 +427,10 @@ def test_a_time_limit(boss: Boss) -> None:
     assert boss.end_of("true", task_no=2).ok
 
 
+def test_a_time_limit_beyond_all_limits(boss: Boss) -> None:
+    assert boss.end_of("true", timeout_seconds=1e300).ok
+
+
 def test_a_time_limit_and_a_task_that_ignores_term(make_boss: BossMaker, fifo: Fifo) -> None:
     boss = make_boss(grace_seconds=0.2)
     boss.run(f"trap '' TERM; sleep 1000 & echo $! > {fifo}; wait; sleep 1000", timeout_seconds=0.1)
@@ -659,6 +663,38 @@ def test_an_end_that_was_not_acknowledged_is_in_a_file(tmp_path: Path, fifo: Fif
     assert first is not None
     assert second is not None
     assert (first.end.exit_code, second.end.exit_code) == (3, 0)
+
+
+def _without_folders(tmp_path: Path) -> None:
+    """Take the run's folder away, and put something in its place that cannot be one."""
+    (tmp_path / "logs").rename(tmp_path / "moved")
+    (tmp_path / "logs").touch()
+
+
+def test_an_end_that_cannot_be_written_is_kept_until_it_can(tmp_path: Path, fifo: Fifo, gate: Fifo) -> None:
+    nowhere = str(tmp_path / "logs" / "fallback")
+    command = f"echo $$ > {fifo}; read -r < {gate}; exit 3"
+    with doomed(tmp_path, command, fallback_folder=nowhere) as left:
+        leader = fifo.pid()
+        left.kill()
+        _without_folders(tmp_path)
+        gate.write("go")
+        await_exit(leader.pid)
+        (tmp_path / "logs").unlink()
+        left.worker_exits()
+        kept = left.outcome()
+    assert kept is not None
+    assert kept.end.exit_code == 3
+
+
+def test_an_end_that_cannot_be_written_does_not_hold_who_is_asked(tmp_path: Path, fifo: Fifo) -> None:
+    nowhere = str(tmp_path / "logs" / "fallback")
+    with doomed(tmp_path, f"echo > {fifo}; sleep 1000", fallback_folder=nowhere) as left:
+        fifo.line()
+        left.kill()
+        _without_folders(tmp_path)
+        left.ask_worker_until_it_exits()
+    assert (tmp_path / "logs").is_file()
 
 
 def test_an_idle_worker_leaves_with_its_supervisor(tmp_path: Path) -> None:
