@@ -55,7 +55,7 @@ class Life:
         self.world = World(self.plan, self.rng)
         self.world.store = self.store = SimulatedStore(self.world)
         self.rough = True
-        self.troubles = self.rng.randint(0, 8)  # crashes, deaths and meddling that are still to come
+        self.troubles = self.rng.randint(0, 10)  # crashes, deaths and meddling that are still to come
         self.resumes = self.rng.randint(0, 6)
         self.steps = 0
         self._next_no = len(self.plan.upstream)
@@ -111,6 +111,8 @@ class Life:
 
     def _one_step(self) -> None:
         """Whoever can do something does it; if nobody can, time passes."""
+        if self.world.workers and self.rng.random() < 0.02:
+            self._burst(self.rng.choice(self.world.workers))
         acts = self._acts()
         if not acts or self.rng.random() >= self.plan.sluggish:
             acts += [worker.step for worker in self.world.workers]
@@ -119,6 +121,12 @@ class Life:
             if act() is not False:
                 return
         self._pass_time()
+
+    def _burst(self, worker: SimulatedWorker) -> None:
+        """One worker is very quick for a moment."""
+        for _ in range(self.rng.randint(2, 6)):
+            if worker.alive:
+                worker.step()
 
     def _acts(self) -> list[Callable[[], bool | None]]:
         """What supervisors and the store can do now."""
@@ -134,6 +142,9 @@ class Life:
 
     def _drive(self, supervisor: SimulatedSupervisor) -> None:
         supervisor.step()
+        if supervisor.point == "a resume after a log was secured":
+            for worker in [one for one in self.world.workers if one.looked]:
+                self._burst(worker)
         if self._target == supervisor.point and self.rough:
             self._countdown -= 1
             if self._countdown < 0 and supervisor.alive:
@@ -165,11 +176,14 @@ class Life:
 
     def _make_trouble(self) -> None:
         plan, dice = self.plan, self.rng.random()
-        if dice < plan.crashes:
+        crashes = plan.crashes
+        if crashes and any(worker.looked for worker in self.world.workers):
+            crashes += 0.03  # the one moment in which a worker cannot know
+        if dice < crashes:
             self._crash(self.rng.choice(self.world.supervisors) if self.world.supervisors else None)
-        elif dice < plan.crashes + plan.worker_deaths:
+        elif dice < crashes + plan.worker_deaths:
             self._kill_worker()
-        elif dice < plan.crashes + plan.worker_deaths + plan.meddling:
+        elif dice < crashes + plan.worker_deaths + plan.meddling:
             self._meddle()
         elif dice > 0.98:
             self.world.jump(self.rng.choice((0.001, 0.01, 0.03)))
@@ -194,14 +208,17 @@ class Life:
         worker = self.rng.choice(self.world.workers)
         self.world.seen[f"a worker died: {_doing(worker)}"] += 1
         self.world.note("WORKER DIED", worker.identity.pid, _doing(worker))
+        worker.killed = True
         self.world.bury(worker)
 
     def _meddle(self) -> None:
         self.troubles -= 1
         deed = self.rng.choice(
             (self._change_limit, self._change_limit, self._stop, self._cancel, self._freeze, self._take_over)
-            + ((self._reboot, self._delete_folder) if self.rng.random() < 0.3 else ())
+            + ((self._reboot, self._delete_folder) if self.rng.random() < 0.5 else ())
         )
+        if self.rng.random() < 0.3 and any(worker.queue for worker in self.world.workers):
+            deed = self.rng.choice((self._stop, self._cancel))
         self.world.seen[f"operator: {deed.__name__.strip('_')}"] += 1
         self.world.note("OPERATOR", deed.__name__)
         deed()
@@ -233,7 +250,7 @@ class Life:
 
     def _reboot(self) -> None:
         """Everything on the host dies; what was not synced to its disk may be gone."""
-        host = self.rng.choice(self.world.hosts)
+        host = self._host()
         world = self.world
         for supervisor in [one for one in world.supervisors if one.host is host]:
             supervisor.die()
@@ -248,7 +265,7 @@ class Life:
 
     def _delete_folder(self) -> None:
         """rm -rf; not in the very moment between a worker's last look and its beginning."""
-        host = self.rng.choice(self.world.hosts)
+        host = self._host()
         if any(worker.looked for worker in self.world.workers):
             return
         host.logs = {attempt: log for attempt, log in host.logs.items() if log == SECURED}

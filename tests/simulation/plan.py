@@ -29,12 +29,13 @@ class Plan:
     messy: float  # how likely an attempt leaves processes behind
     kill_with_supervisor: bool
     two_hosts: bool
+    latency: float  # how likely a worker does something else before it hears what was said to it
     sluggish: float  # how likely workers do nothing at a step in which somebody else could
     healed: bool = False  # from now on everything ends well
 
-    def fate(self, rng: Random) -> tuple[AttemptEnd, float]:
-        """How an attempt ends if it is left alone, and how long it takes."""
-        return self._end(rng), self._seconds(rng)
+    def fate(self, rng: Random, *, halting: bool) -> tuple[AttemptEnd, float]:
+        """How an attempt ends if it is left alone, and how long it takes (often long, where it should be ended)."""
+        return self._end(rng), 5.0 if halting and rng.random() < 0.5 else self._seconds(rng)
 
     def _end(self, rng: Random) -> AttemptEnd:
         if self.healed or rng.random() < self.goodness:
@@ -71,7 +72,7 @@ class Plan:
 
 def draw_plan(rng: Random) -> Plan:
     """A life to be lived."""
-    lasting = rng.choice((SHORT, SHORT, MIXED, LONG))
+    lasting = rng.choice((SHORT, MIXED, MIXED, LONG))
     wide = lasting != LONG and rng.random() < 0.25
     plan = Plan(
         upstream={},
@@ -83,11 +84,12 @@ def draw_plan(rng: Random) -> Plan:
         crashes=rng.choice((0.0, 0.005, 0.02, 0.08)),
         worker_deaths=rng.choice((0.0, 0.0, 0.004, 0.02)),
         outages=rng.choice((0.0, 0.0, 0.1, 0.4)),
-        meddling=rng.choice((0.0, 0.003, 0.02)),
+        meddling=rng.choice((0.0, 0.003, 0.02, 0.05)),
         unkillable=rng.choice((0.0, 0.0, 0.0, 0.3)),
         messy=rng.choice((0.0, 0.0, 0.1)),
         kill_with_supervisor=rng.random() < 0.2,
         two_hosts=rng.random() < 0.15,
+        latency=rng.choice((0.0, 0.5, 0.9)),
         sluggish=rng.choice((0.0, 0.0, 0.9)),
     )
     size = rng.randint(12, 30) if wide else rng.randint(1, 9)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from mflow.core.contracts import LEASE_SECONDS
 from mflow.core.errors import StoreUnavailable, Superseded
 from mflow.core.holders import Attempt
 from mflow.core.model import AttemptEnd, Batch, Claim, Ending, Identity, Reset, Settle, TaskRow
@@ -44,25 +45,33 @@ class SimulatedStore:
         self.fence = 0
         self.batch_no = 0
         self.owner: Identity | None = None
+        self.last_owner: Identity | None = None
+        self.lease_until = 0.0
         self.cancelled = False
         self.floating: list[tuple[int, Batch]] = []  # sent by a supervisor that died before the answer
         self.used: dict[int, int] = dict.fromkeys(self.rows, 0)  # tries within one budget, counted on our own
 
     # -------------------------------------------------------------------------------------------- ownership
 
-    def acquire(self, owner: Identity, fence: int) -> int:
-        """Compare-and-set on the fence."""
-        if fence != self.fence:
+    def acquire(self, owner: Identity, fence: int, *, lapsed: bool) -> int:
+        """Compare-and-set on the fence; `lapsed`: and on a lease that has run out, still."""
+        if fence != self.fence or (lapsed and self.lease_until > self.world.seconds):
             raise Superseded("somebody was quicker")
+        self.lease_until = self.world.seconds + LEASE_SECONDS
         self.fence += 1
         self.batch_no = 0
-        self.owner = owner
+        self.owner = self.last_owner = owner
         return self.fence
 
     def check_fence(self, fence: int) -> None:
         """Raises Superseded."""
         if fence != self.fence or self.owner is None:
             raise Superseded("another supervisor has this run")
+
+    def heartbeat(self, fence: int) -> None:
+        """Renew the lease. Raises Superseded."""
+        self.check_fence(fence)
+        self.lease_until = self.world.seconds + LEASE_SECONDS
 
     def read_tasks(self) -> list[TaskRow]:
         """All rows in the order of their numbers."""
@@ -103,6 +112,7 @@ class SimulatedStore:
             self._settle(settle)
         self._claim_all(batch.claims)
         self.batch_no = batch.number
+        self.lease_until = self.world.seconds + LEASE_SECONDS
         if batch.release:
             self.owner = None
             expect(
@@ -176,12 +186,12 @@ class SimulatedStore:
         row = self._move(task_no, ending.to, before=R)
         expect(row.attempts == ending.attempt, "an end of another attempt", attempt, row.attempts)
         expect((ending.to is S) == end.ok, "SUCCESS is what ended well", attempt, end)
-        self._check_truth(attempt, end)
+        self._check_truth(attempt, end, ending.to)
         self._count_try(ending)
         row.end, row.tries, row.not_before = end, ending.tries, ending.not_before
         self.ends[attempt] = end
 
-    def _check_truth(self, attempt: Attempt, end: AttemptEnd) -> None:
+    def _check_truth(self, attempt: Attempt, end: AttemptEnd, to: TaskState) -> None:
         """The database says what truly happened, or that it does not know."""
         execution = self.world.executions.get(attempt)
         if end.outcome is Outcome.UNKNOWN:
@@ -191,11 +201,14 @@ class SimulatedStore:
         expect(execution is None or not execution.open, "an end of what still runs", attempt, end)
         if end.outcome is Outcome.LOST:
             blind = self.world.rebooted or not all(host.intact for host in self.world.hosts)
-            expect(execution is not None or blind, "LOST, but it never began", attempt)
+            lost = execution is not None and execution.worker.killed
+            expect(lost or blind, "LOST, but it never began, or its worker lived to tell", attempt)
         elif end.outcome is Outcome.CANCELLED:
             expect(execution is None or execution.stopped, "CANCELLED, but nobody stopped it", attempt)
         elif execution is None:
             expect(end.outcome is Outcome.NOT_STARTED, "an end of what never began", attempt, end)
+            blameless = to is F and "died" not in str(end.message)
+            expect(not blameless, "FAILED because mflow itself had taken the log's name", attempt, end)
         else:
             truth = execution.end
             same = (truth.outcome, truth.exit_code) == (end.outcome, end.exit_code)

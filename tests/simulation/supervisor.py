@@ -52,6 +52,7 @@ class Crew:
     worker: SimulatedWorker
     adopted: bool
     ready: bool = False
+    retired: bool = False  # it said that it begins nothing more
 
 
 class SimulatedSupervisor:
@@ -62,6 +63,7 @@ class SimulatedSupervisor:
         self.identity = host.identity(world.new_pid())
         self.cancel, self.edit = cancel, edit
         self.stopped = False  # by SIGSTOP
+        self.halted_at: float | None = None  # when it was told to stop the run
         self.events: deque[tuple[str, Any]] = deque()  # of the operator
         self.wake_at: float | None = None
         self.point = "a resume before it owns the run"
@@ -137,7 +139,8 @@ class SimulatedSupervisor:
     def _run(self) -> Steps:
         yield "a resume before it owns the run"
         try:
-            self.fence = self.store.acquire(self.identity, self._seen_fence)
+            lapsed = self._seen_owner is not None and self._seen_owner.host != self.host.name
+            self.fence = self.store.acquire(self.identity, self._seen_fence, lapsed=lapsed)
         except Superseded:
             self.world.seen["a resume lost the race"] += 1
             return
@@ -253,6 +256,9 @@ class SimulatedSupervisor:
         for number in effects.let_go:
             self._say(number, words.QUIT, None)
             yield "between two effects"
+        for number, attempt in effects.dispatch:
+            expect(self.machine.stopping is None, "dispatches while stopping", attempt)
+            expect(not self.crew[number].retired, "dispatches to a worker that retires", attempt)
         self.undispatched += effects.dispatch
 
     def _acknowledge(self, number: int, attempt: Attempt) -> None:
@@ -264,25 +270,38 @@ class SimulatedSupervisor:
 
     def _dispatch(self) -> Steps:
         """Only while the run is ours beyond doubt."""
-        if self.undispatched and self.world.seconds - self.renewed_at >= LEASE_SECONDS * 2 / 3:
-            self.world.seen["a stale lease held dispatches back"] += 1
-            try:
-                self.store.check_fence(self.fence)
-            except Superseded:
-                self.die()
-                yield "superseded"
-            self.renewed_at = self.world.seconds
         first = True
         while self.undispatched:
             yield "after a commit before dispatch" if first else "between two dispatches"
             first = False
+            if self.world.seconds - self.renewed_at >= LEASE_SECONDS * 2 / 3:
+                yield from self._renew_lease()
             number, attempt = self.undispatched.pop(0)
-            if self.machine.is_live(*attempt) and number in self.crew:
-                self._active = True
-                if self.machine.stopping:
-                    self.machine.not_begun(*attempt)
-                else:
-                    self._say(number, words.RUN, attempt)
+            if not self.machine.is_live(*attempt) or number not in self.crew:
+                continue
+            self._active = True
+            if self.machine.stopping:
+                self.machine.not_begun(*attempt)
+            else:
+                self._check_ownership()
+                self._say(number, words.RUN, attempt)
+
+    def _renew_lease(self) -> Steps:
+        self.world.seen["a stale lease held dispatches back"] += 1
+        try:
+            self.store.heartbeat(self.fence)
+        except Superseded:
+            self.world.seen["a supervisor found itself superseded"] += 1
+            self.die()
+            yield "superseded"
+        self.renewed_at = self.world.seconds
+
+    def _check_ownership(self) -> None:
+        """Whoever took the run over on this host will end us; on another host nobody can."""
+        owner = self.store.last_owner
+        assert owner is not None
+        mine = self.fence == self.store.fence
+        expect(mine or owner.host == self.host.name, "dispatches a run of another host", self.fence)
 
     def _say(self, number: int, kind: str, what: Any) -> None:
         self._active = True
@@ -315,6 +334,7 @@ class SimulatedSupervisor:
             self.machine.set_limit(what)
         else:
             self.machine.stop(what)
+            self.halted_at = self.world.seconds
 
     def _hear(self, number: int, kind: str, what: Any) -> None:
         self._active = True
@@ -333,6 +353,7 @@ class SimulatedSupervisor:
                 machine.ended(attempt[0], attempt[1], end, draw=self.world.rng.random())
             if retiring:
                 machine.worker_retires(number)
+                self.crew[number].retired = True
         else:
             machine.returned(number, [one for one in what if machine.is_live(*one)])
 
@@ -343,6 +364,8 @@ class SimulatedSupervisor:
         if one.adopted or one.ready:
             for attempt in self.machine.held_by(number):
                 decision = yield from settle(self.world, self.host, self.identity, self.rows[attempt])
+                waited = one.adopted and isinstance(decision, NotBegun)
+                expect(not waited, "adopted what had not begun", attempt)
                 self._account_for(attempt, decision)
             self.machine.worker_gone(number)
         del self.crew[number]

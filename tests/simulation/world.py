@@ -131,7 +131,8 @@ class World:
         """A worker starts an attempt: is it entitled to?"""
         if attempt not in self.forsaken:
             self._check_entitled(attempt, worker)
-        end, lasts = self.plan.fate(self.rng)
+        halting = any(one.halted_at is not None for one in self.supervisors)
+        end, lasts = self.plan.fate(self.rng, halting=halting)
         execution = Execution(attempt, worker, self.seconds + lasts, end, self.seconds)
         execution.counted = self.store.rows[attempt[0]].state is TaskState.RUNNING
         self.executions[attempt] = worker.executing = execution
