@@ -262,8 +262,9 @@ class Supervisor:
         now = clock.now().mono
         match name:
             case "retry":
-                self._persistence.retry()
                 self._give_up_if_stopping()
+                if self._verdict is None:
+                    self._persistence.retry()
             case "beat":
                 self._persistence.want_beat()
                 self._log.reopen_if_rotated()

@@ -40,8 +40,9 @@ class Gate:
     Both ends are open all the time, so that neither side waits for the other to open.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._begun, self._go = folder / f"{name}.begun", folder / f"{name}.go"
+    def __init__(self, site: "Site", name: str) -> None:
+        self._site = site
+        self._begun, self._go = site.folder / f"{name}.begun", site.folder / f"{name}.go"
         for path in (self._begun, self._go):
             os.mkfifo(path)
         self._hears = os.open(self._begun, os.O_RDWR)
@@ -61,7 +62,7 @@ class Gate:
         until = time.monotonic() + PATIENCE_SECONDS
         while b"\n" not in self._heard:
             ready, _, _ = select.select([self._hears], [], [], max(0.0, until - time.monotonic()))
-            assert ready, f"{self._begun}: nothing was told"
+            assert ready, f"{self._begun}: nothing was told; mflow says: {self._site.stderr()}"
             self._heard += os.read(self._hears, 4096)
         line, _, self._heard = self._heard.partition(b"\n")
         return line.decode()
@@ -85,8 +86,8 @@ class Run:
 
     def __init__(self, site: "Site", words: Sequence[str], **options: Any) -> None:
         self.site = site
-        self._stderr = site.folder / f"stderr.{uuid.uuid4().hex[:8]}"
-        self._said = ""
+        self._stderr = site.elsewhere / f"stderr.{uuid.uuid4().hex[:8]}"
+        self._first, self._rest = "", ""
         with self._stderr.open("wb") as stderr:
             values = {"stdout": subprocess.PIPE, "stderr": stderr, "start_new_session": True, **options}
             self.process = site.start(*words, stdin=subprocess.DEVNULL, text=True, **values)
@@ -95,16 +96,17 @@ class Run:
     @property
     def id(self) -> int:
         """The number in the first line of its stdout."""
-        if not self._said:
-            assert self.process.stdout is not None
-            self._said = self.process.stdout.readline()
-        assert self._said.startswith("run "), self.end()
-        return int(self._said.removeprefix("run "))
+        if not self._first and self.process.stdout and not self.process.stdout.closed:
+            self._first = self.process.stdout.readline()
+        first = (self._first + self._rest).partition("\n")[0]
+        assert first.startswith("run "), self.end()
+        return int(first.removeprefix("run "))
 
     def end(self) -> Done:
         """Wait for its end."""
-        out, _ = self.process.communicate(timeout=PATIENCE_SECONDS)
-        return Done(self.process.returncode, self._said + (out or ""), self.stderr)
+        if self.process.stdout and not self.process.stdout.closed:
+            self._rest, _ = self.process.communicate(timeout=PATIENCE_SECONDS)
+        return Done(self.process.wait(PATIENCE_SECONDS), self._first + self._rest, self.stderr)
 
     @property
     def stderr(self) -> str:
@@ -120,18 +122,21 @@ class Run:
         """Send it a signal; after SIGKILL also wait for its end."""
         self.process.send_signal(signum)
         if signum == signal.SIGKILL:
-            self.process.communicate(timeout=PATIENCE_SECONDS)
+            self.end()
         return self
 
 
 class Site(Project):
     """A project whose processes can all be found."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, elsewhere: Path | None = None) -> None:
+        """`elsewhere`: where the stderr of runs goes, if the folder is not to hold it."""
         super().__init__(folder)
+        folder.mkdir(exist_ok=True)
+        self.elsewhere = elsewhere or folder
         self.mark = uuid.uuid4().hex
         self.env = {census.MARK: self.mark}
-        self._gates: list[Gate] = []
+        self._gates: dict[str, Gate] = {}
         self.config()
 
     def config(self, **values: Any) -> "Site":
@@ -142,13 +147,17 @@ class Site(Project):
 
     def gate(self, name: str) -> Gate:
         """A gate for a task of this name."""
-        self._gates.append(Gate(self.folder, name))
-        return self._gates[-1]
+        self._gates[name] = Gate(self, name)
+        return self._gates[name]
+
+    def gate_of(self, name: str) -> Gate:
+        """The gate that was made under this name."""
+        return self._gates[name]
 
     def close(self) -> None:
         """End what a failed test has left, and let go of the gates."""
         census.end_all(self.mark)
-        for gate in self._gates:
+        for gate in self._gates.values():
             gate.close()
 
     # ----------------------------------------------------------------------------------- mflow in this folder
@@ -194,6 +203,10 @@ class Site(Project):
     def master_log(self) -> str:
         """All lines of the master log."""
         return (self.folder / "logs" / "mflow.log").read_text()
+
+    def stderr(self) -> str:
+        """What all runs of this folder have said on stderr."""
+        return "\n".join(path.read_text(errors="replace") for path in self.elsewhere.glob("stderr.*"))
 
     def assert_nobody_left(self) -> None:
         """No process that was started here lives on, after a moment for workers to leave."""

@@ -1,0 +1,207 @@
+"""Workers die, and trees of tasks fight their death: the run goes on, and nobody is left."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from mflow.core.states import Outcome
+from tests.chaos import census
+from tests.chaos.site import Gate, Site
+
+FIGHTER = '''
+"""Processes that do not want to end. Each appends its pid to a file; the last one then tells that all are there."""
+
+import os, signal, sys, time
+
+pids, told = sys.argv[1:3]
+
+
+def deaf():
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def enlist():
+    with open(pids, "a") as file:
+        file.write(f"{os.getpid()}\\n")
+
+
+def forever():
+    while True:
+        time.sleep(600)
+
+
+def in_child(act):
+    if os.fork() == 0:
+        act()
+        os._exit(0)
+
+
+def daemon():
+    """Forks twice, and leads a session of its own."""
+    os.setsid()
+    in_child(lambda: (enlist(), forever()))
+
+
+def renamed():
+    """Bears another name, and an empty environment."""
+    os.setsid()
+    enlist()
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    os.execve(sys.executable, ["[kworker/0:1]", "-c", code], {})
+
+
+def stopped():
+    """Hears nothing, since it is stopped."""
+    enlist()
+    os.kill(os.getpid(), signal.SIGSTOP)
+    forever()
+
+
+def parent():
+    """Makes a new child whenever one ends."""
+    enlist()
+    while True:
+        in_child(lambda: time.sleep(600))
+        os.wait()
+
+
+def hopper():
+    """Is another process at every look."""
+    os.setsid()
+    while True:
+        if os.fork():
+            os._exit(0)
+        time.sleep(0.005)
+
+
+deaf()
+for act in (daemon, renamed, stopped, parent, hopper):
+    in_child(act)
+enlist()
+while len(open(pids).read().split()) < 5:
+    time.sleep(0.01)
+with open(told, "w") as file:
+    file.write("all\\n")
+forever()
+'''
+
+
+def test_a_killed_worker_is_named_and_replaced_and_its_orphans_are_ended(site: Site) -> None:
+    gate = site.gate("a")
+    orphans = "setsid sleep 601 & (setsid sleep 602 & sleep 603 &)"
+    site.config(max_process_concurrency=1)
+    site.tasks(a=f"{orphans}; {gate.tell('$PPID')}; sleep 604", b="true")
+    run = site.run()
+    worker = int(gate.told())
+    bystanders = {one.pid for one in census.census(site.mark) if one.role != "task" and one.pid != worker}
+    census.kill(worker)
+    done = run.end()
+    assert done.code == 1
+    end = site.rows(run.id)["a"].end
+    assert end is not None
+    assert end.outcome is Outcome.LOST
+    assert "SIGKILL" in (end.message or "")
+    assert site.states(run.id) == {"a": "FAILED", "b": "SUCCESS"}
+    assert "a worker died while it held a" in done.err
+    assert run.pid in bystanders
+    site.assert_nobody_left()
+
+
+def test_a_lost_attempt_is_tried_again_by_the_retry_policy(site: Site) -> None:
+    gate = site.gate("a")
+    command = f'[ "$MFLOW_ATTEMPT" = 2 ] || {{ {gate.tell("$PPID")}; sleep 600; }}'
+    site.tasks(a={"command": command, "retries": 1})
+    run = site.run()
+    census.kill(int(gate.told()))
+    assert run.end().code == 0
+    assert [one.end.outcome for one in site.attempts(run.id, "a") if one.end] == [
+        Outcome.LOST,
+        Outcome.EXITED,
+    ]
+    site.assert_nobody_left()
+
+
+def test_all_workers_and_their_server_die_at_once(site: Site) -> None:
+    gate = site.gate("t")
+    command = f'[ "$MFLOW_ATTEMPT" = 2 ] || {{ {gate.tell()}; sleep 600; }}'
+    site.tasks(**{f"t{no}": {"command": command, "retries": 1} for no in range(4)})
+    run = site.run()
+    for _ in range(4):
+        gate.told()
+    for process in census.of_role(site.mark, "worker", "forkserver", "tracker"):
+        census.kill(process.pid)
+    assert run.end().code == 0
+    for no in range(4):
+        outcomes = [one.end.outcome for one in site.attempts(run.id, f"t{no}") if one.end]
+        assert outcomes == [Outcome.LOST, Outcome.EXITED]
+    site.assert_nobody_left()
+
+
+def test_a_worker_that_dies_without_a_supervisor_leaves_a_lost_attempt_that_is_taken_up_again(
+    site: Site,
+) -> None:
+    gate = site.gate("a")
+    site.tasks(a=f'[ "$MFLOW_ATTEMPT" = 2 ] || {{ setsid sleep 601 & {gate.tell("$PPID")}; sleep 600; }}')
+    run = site.run()
+    worker = int(gate.told())
+    run.kill()
+    census.kill(worker)
+    assert census.wait_gone([worker]) == []
+    assert census.of_role(site.mark, "task"), "the orphans live on"
+    assert site.resume(run.id).end().code == 0
+    assert [one.end.outcome for one in site.attempts(run.id, "a") if one.end] == [
+        Outcome.LOST,
+        Outcome.EXITED,
+    ]
+    site.assert_nobody_left()
+
+
+def fighters(site: Site, gate: Gate) -> tuple[str, Path]:
+    """The command of a tree that fights, and the file with the pids of its members."""
+    pids = site.folder / "pids"
+    site.file("fighter.py", FIGHTER)
+    return f"exec {sys.executable} {site.folder}/fighter.py {pids} {site.folder}/a.begun", pids
+
+
+@pytest.mark.parametrize("how", ["cancel", "timeout", "sigterm"])
+def test_a_tree_that_fights_its_death_is_ended_wholly(site: Site, how: str) -> None:
+    gate = site.gate("a")
+    command, pids = fighters(site, gate)
+    site.config(kill_grace_seconds=1)
+    site.tasks(a={"command": command} | ({"timeout_seconds": 3} if how == "timeout" else {}))
+    run = site.run()
+    gate.told()
+    if how == "cancel":
+        assert site.mflow("cancel", str(run.id)).code == 0
+    elif how == "sigterm":
+        run.kill(signal.SIGTERM)
+    assert run.end().code == (143 if how == "sigterm" else 1)
+    members = [int(pid) for pid in pids.read_text().split()]
+    assert len(members) >= 5
+    assert [pid for pid in members if Path(f"/proc/{pid}").exists()] == []
+    end = site.rows(run.id)["a"].end
+    assert end is not None
+    assert end.survivors == ()
+    assert end.outcome is (Outcome.TIMED_OUT if how == "timeout" else Outcome.CANCELLED)
+    site.assert_nobody_left()
+
+
+def test_a_tree_that_fights_is_ended_after_its_worker_was_killed(site: Site) -> None:
+    gate = site.gate("a")
+    command, pids = fighters(site, gate)
+    site.tasks(a=command)
+    run = site.run()
+    gate.told()
+    [worker] = [one.pid for one in census.of_role(site.mark, "worker") if _is_parent(one.pid, site.mark)]
+    census.kill(worker)
+    assert run.end().code == 1
+    members = [int(pid) for pid in pids.read_text().split()]
+    assert [pid for pid in members if Path(f"/proc/{pid}").exists()] == []
+    site.assert_nobody_left()
+
+
+def _is_parent(pid: int, mark: str) -> bool:
+    return any(one.ppid == pid for one in census.of_role(mark, "task"))
