@@ -21,11 +21,11 @@ class Report:
 
     def error(self, place: str, text: str) -> None:
         """Something that must be mended before anything can run."""
-        self.problems.append(Problem(self.file, place, text))
+        self.problems.append(Problem(self.file, place, harmless(text)))
 
     def warning(self, place: str, text: str) -> None:
         """Something a person should know, but may want."""
-        self.problems.append(Problem(self.file, place, text, warning=True))
+        self.problems.append(Problem(self.file, place, harmless(text), warning=True))
 
     def unknown_key(self, place: str, key: str, known: Sequence[str]) -> None:
         """A near miss of a known key is an error; any other is ignored with a warning."""
@@ -58,7 +58,9 @@ def printable(text: str) -> str:
 
 def harmless(text: str) -> str:
     """The text on one line, and without what could disturb a terminal."""
-    return text if text.isprintable() else json.dumps(text)[1:-1]
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def shown(value: Any) -> str:

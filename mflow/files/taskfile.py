@@ -22,8 +22,9 @@ Types = Mapping[str, type[TaskKeys]]
 
 
 class TaskfileKeys(Keys):
-    """The top of the file; its tasks are checked one by one."""
+    """The top of the file; its tasks are checked one by one, each by the model of its type."""
 
+    tasks: list[Any]
     defaults: RunKeys | None = None
 
 
@@ -70,29 +71,16 @@ def check_connections(read: TasksRead, names: Collection[str], report: Report) -
 
 
 def _parts(raw: Mapping[str, Any], report: Report) -> tuple[list[Any], RunKeys]:
-    """The list of tasks, and the defaults."""
-    lists = [key for key in raw if key.casefold() == "tasks"]
-    rest = {key: value for key, value in raw.items() if key not in lists[:1]}
-    clean = key_table(_WholeKeys).normalised(rest, "", report)
-    defaults = RunKeys.model_validate({})
+    """The list of tasks, and the defaults; what is wrong with either is as if it were not there."""
+    clean = key_table(TaskfileKeys).normalised(raw, "", report)
+    entries, defaults = clean.get("tasks"), None
     try:
-        defaults = TaskfileKeys.model_validate(clean).defaults or defaults
+        defaults = TaskfileKeys.model_validate(clean).defaults
     except ValidationError as error:
         report_invalid(error, clean, "", report)
-    entries = raw[lists[0]] if lists else None
-    if not lists:
-        report.error("", 'the key "tasks" is missing')
-    elif not isinstance(entries, list):
-        report.error("tasks", f"must be a list, not {shown(entries)}")
-    elif not entries:
+    if entries == []:
         report.warning("tasks", "is empty: there is nothing to run")
-    return (entries if isinstance(entries, list) else []), defaults
-
-
-class _WholeKeys(TaskfileKeys):
-    """Knows `tasks` too, so that a near miss of it is found; in other case twice is found as well."""
-
-    tasks: Any = None
+    return (entries if isinstance(entries, list) else []), defaults or RunKeys.model_validate({})
 
 
 def _only(name: str, entries: Sequence[Any], reader: "_Reader", report: Report) -> list[Task | None]:
@@ -109,16 +97,21 @@ def _only(name: str, entries: Sequence[Any], reader: "_Reader", report: Report) 
 
 
 def _id_of(entry: Any) -> str | None:
-    if not isinstance(entry, dict):
-        return None
-    found = next((value for key, value in entry.items() if key.casefold() == "id"), None)
+    found = _value_of(entry, "id")
     return found if isinstance(found, str) else None
 
 
-def _depends_of(entry: Mapping[str, Any]) -> Sequence[str]:
+def _depends_of(entry: Any) -> Sequence[str]:
     """The dependencies of a task that is in error elsewhere, if they can be understood."""
-    found = next((value for key, value in entry.items() if key.casefold() == "depends"), ())
+    found = _value_of(entry, "depends")
     return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else ()
+
+
+def _value_of(entry: Any, sought: str) -> Any:
+    """What an entry that may be anything has under a key in whatever case."""
+    if not isinstance(entry, dict):
+        return None
+    return next((value for key, value in entry.items() if key.casefold() == sought), None)
 
 
 def _examine(entries: Sequence[Any], tasks: Sequence[Task | None], report: Report) -> None:
@@ -170,7 +163,7 @@ class _Reader:
 
     def _model(self, entry: Mapping[str, Any], place: str) -> type[TaskKeys] | None:
         """The model where the key `type` is spelled in another case; or what is wrong with it."""
-        kind = next((value for key, value in entry.items() if key.casefold() == "type"), None)
+        kind = _value_of(entry, "type")
         if kind is None:
             self._report.error(place, 'the key "type" is missing')
             return None

@@ -53,7 +53,7 @@ def read(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
         ('{"a": -Infinity}', "f.json: a: -Infinity is not a number that can be used here"),
         ('{"a": 1e999}', "f.json: a: 1e999 is not a number that can be used here"),
         ('{"a": "x\\u0000y"}', "f.json: a: holds a NUL character"),
-        ('{"a\\u0000b": 1}', "f.json: a\\u0000b: the key holds a NUL character"),
+        ('{"a\\u0000b": 1}', "f.json: a\\x00b: the key holds a NUL character"),
         (
             '{"a": ["\\ud800"]}',
             "f.json: a[0]: holds one half of a surrogate pair (\\ud800 to \\udfff), which is no character",
