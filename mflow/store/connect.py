@@ -47,7 +47,7 @@ def connect(where: str | Datasource, *, create: bool) -> SqlStore:
         return _connect_oracle(where)
     url = _parse(where)
     if url.get_backend_name() == "sqlite":
-        return _connect_sqlite(url, create=create)
+        return connect_sqlite(sqlite_path(url), create=create)
     if url.get_backend_name() == "oracle":
         return _connect_oracle(url)
     raise StoreRefused(
@@ -85,17 +85,19 @@ def sqlite_path(url: URL) -> str:
     return str(Path.cwd() / path)
 
 
-def _connect_sqlite(url: URL, *, create: bool) -> SqlStore:
-    path = sqlite_path(url)
+def connect_sqlite(path: str, *, create: bool) -> SqlStore:
     sqlite_file.require_place(path, create=create)
     read_only = sqlite_file.is_read_only(path)
     try:
         warnings = _prepare(path, create=create and not read_only, read_only=read_only)
     except sqlite3.Error as error:
         raise to_error(sqlite_file.explain(error).at(path)) from error
+    except OSError as error:
+        raise StoreRefused(f"{path}: {error.strerror}", hint="Name another database.") from error
     dialect = Sqlite()
-    engine = dialect.engine(path, read_only=read_only)
-    return SqlStore(engine, dialect, f"sqlite:///{path}", warnings=warnings)
+    return SqlStore(
+        dialect.engine(path, read_only=read_only), dialect, f"sqlite:///{path}", warnings=warnings
+    )
 
 
 def _prepare(path: str, *, create: bool, read_only: bool) -> list[str]:

@@ -16,6 +16,11 @@ from mflow.core.errors import StoreOutdated, StoreRefused
 from mflow.store.failures import Failure, Kind
 
 _CACHE_KIB = 8000
+_MAGIC = b"SQLite format 3\0"
+_DAMAGED = (
+    "Nothing was changed. Restore a copy, or recover what can be read with `sqlite3 FILE .recover`, "
+    "or name another file as the state database."
+)
 
 
 def connect(path: str, *, busy_seconds: float, read_only: bool = False) -> sqlite3.Connection:
@@ -83,6 +88,12 @@ def _require_readable(file: Path) -> None:
         raise StoreRefused(
             f"{file}: no permission to read it", hint="Ask its owner, or name another database."
         )
+    with file.open("rb") as opened:
+        if opened.read(len(_MAGIC)) not in (
+            b"",
+            _MAGIC,
+        ):  # SQLite would take a file of a few bytes for an empty one
+            raise StoreRefused(f"{file}: not a SQLite database, or a damaged one", hint=_DAMAGED)
 
 
 def table_names(conn: sqlite3.Connection) -> list[str]:
@@ -198,10 +209,6 @@ def _file_system(path: str, mounts: str) -> str:
 # -------------------------------------------------------------------------------------- what went wrong
 
 _T, _R = Kind.TRANSIENT, Kind.REFUSED
-_DAMAGED = (
-    "Nothing was changed. Restore a copy, or recover what can be read with `sqlite3 FILE .recover`, "
-    "or name another file as the state database."
-)
 _MEANINGS = {
     sqlite3.SQLITE_BUSY: (
         _T,

@@ -96,5 +96,7 @@ def oracle_url() -> str:
     user, _, password = login.partition("/")
     address, _, service = dsn.partition("/")
     host, _, port = address.partition(":")
-    url = sa.URL.create("oracle+oracledb", user, password, host, int(port or 1521), query={"service_name": service})
+    url = sa.URL.create(
+        "oracle+oracledb", user, password, host, int(port or 1521), query={"service_name": service}
+    )
     return url.render_as_string(hide_password=False)

@@ -63,7 +63,10 @@ class Model:
             if not 0 < told.attempt <= len(node.attempts):
                 raise Mismatch
             one = node.attempts[told.attempt - 1]
-            one.started_at, one.pid = told.started_at or one.started_at, told.pid if told.pid is not None else one.pid
+            one.started_at, one.pid = (
+                told.started_at or one.started_at,
+                told.pid if told.pid is not None else one.pid,
+            )
             one.facts = dict(told.facts or one.facts)
         for ending in batch.endings:
             node = self.nodes[ending.task_no]
@@ -102,7 +105,9 @@ class Model:
         return [self._row(number, node) for number, node in self.nodes.items()]
 
     def _row(self, number: int, node: Node) -> TaskRow:
-        row = TaskRow(number, f"task {number}", "bash", node.state, len(node.attempts), node.tries, 2, node.not_before)
+        row = TaskRow(
+            number, f"task {number}", "bash", node.state, len(node.attempts), node.tries, 2, node.not_before
+        )
         if not node.attempts:
             return row
         last = node.attempts[-1]

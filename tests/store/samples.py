@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -54,12 +55,12 @@ def definition(count: int = 4, **changed: Any) -> Definition:
         )
         for number in range(count)
     )
-    return Definition(**({"tasks": tasks, "taskfile": "/srv/jobs/tasks.json", "cwd": "/srv/jobs"} | changed))
+    return replace(Definition(tasks, "/srv/jobs/tasks.json", "/srv/jobs"), **changed)
 
 
 def new_run(count: int = 4, **changed: Any) -> NewRun:
     """A run that nobody has made yet."""
-    return NewRun(**({"uid": uuid.uuid4().hex, "definition": definition(count), "owner": owner()} | changed))
+    return replace(NewRun(uuid.uuid4().hex, definition(count), owner()), **changed)
 
 
 def create(store: SqlStore, count: int = 4, **changed: Any) -> RunRow:
@@ -74,19 +75,15 @@ def claim(no: int, attempt: int = 1, pid: int = 200) -> Claim:
 
 def exited(code: int = 0, **more: Any) -> AttemptEnd:
     """An end by itself, with everything that can be told of one."""
-    return AttemptEnd(
-        **(
-            {
-                "outcome": Outcome.EXITED,
-                "exit_code": code,
-                "started_at": at(1),
-                "ended_at": at(2.5),
-                "cpu_seconds": 0.25,
-                "max_rss_bytes": 5_000_000_000,
-            }
-            | more
-        )
+    end = AttemptEnd(
+        Outcome.EXITED,
+        exit_code=code,
+        started_at=at(1),
+        ended_at=at(2.5),
+        cpu_seconds=0.25,
+        max_rss_bytes=5_000_000_000,
     )
+    return replace(end, **more)
 
 
 def success(no: int, attempt: int = 1) -> Ending:

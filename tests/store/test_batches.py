@@ -15,8 +15,12 @@ COUNT = 4
 PENDING, RUNNING, SUCCESS, FAILED = TaskState
 
 instants = st.none() | st.integers(-(10**6), 10**9).map(lambda ms: at(ms / 1000))
-texts = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
-facts = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.none(), min_size=1, max_size=3)
+texts = st.none() | st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20
+)
+facts = st.dictionaries(
+    st.text(max_size=5), st.integers() | st.text(max_size=5) | st.none(), min_size=1, max_size=3
+)
 ends = st.builds(
     AttemptEnd,
     outcome=st.sampled_from(Outcome),
@@ -36,12 +40,18 @@ ends = st.builds(
 @st.composite
 def batches(draw: st.DrawFn, model: Model, number: int) -> Batch:
     """One change at most of every kind and task; mostly such as may follow, now and then any at all."""
-    chosen: dict[str, list[object]] = {name: [] for name in ("claims", "endings", "give_backs", "resets", "settles")}
+    chosen: dict[str, list[object]] = {
+        name: [] for name in ("claims", "endings", "give_backs", "resets", "settles")
+    }
     progress: list[Progress] = []
     for no, node in model.nodes.items():
         last = len(node.attempts)
         attempt = last if draw(st.integers(0, 15)) else draw(st.integers(0, 3))
-        kind = draw(st.sampled_from(_likely(node.state) * 8 + ["claims", "endings", "give_backs", "resets", "settles"]))
+        kind = draw(
+            st.sampled_from(
+                _likely(node.state) * 8 + ["claims", "endings", "give_backs", "resets", "settles"]
+            )
+        )
         if kind == "claims":
             chosen[kind].append(_claim(draw, no, attempt + 1))
         elif kind == "endings":
@@ -100,4 +110,6 @@ def test_database_and_model_agree(store: SqlStore, data: st.DataObject) -> None:
             model, number = following, number + 1
         assert store.read_tasks(run.id) == model.rows()
     for no, node in model.nodes.items():
-        assert [each.end for each in store.read_attempts(run.id, no)] == [one.shown_end() for one in node.attempts]
+        assert [each.end for each in store.read_attempts(run.id, no)] == [
+            one.shown_end() for one in node.attempts
+        ]

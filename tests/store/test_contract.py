@@ -1,13 +1,25 @@
 """What every state database must do: one suite, run on each kind there is (see `databases.py`)."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
 from mflow.core.contracts import LEASE_SECONDS, Edit
 from mflow.core.errors import RunNotFound, StoreRefused, Superseded
-from mflow.core.model import AttemptEnd, Batch, Ending, GiveBack, Progress, Reset, RetryPolicy, Settle, Task, TaskRow
+from mflow.core.model import (
+    AttemptEnd,
+    Batch,
+    Ending,
+    GiveBack,
+    Progress,
+    Reset,
+    RetryPolicy,
+    Settle,
+    Task,
+    TaskRow,
+)
 from mflow.core.states import Outcome, RunState, TaskState
 from mflow.store.repository import SqlStore
 from tests.store.databases import Database
@@ -27,7 +39,16 @@ from tests.store.samples import (
 )
 
 PENDING, RUNNING, SUCCESS, FAILED = TaskState
-NASTY = ["  blanks  ", "a/b", "añ→", "\N{OLD PERSIAN SIGN A}" * 1000, "quote ' \" -- ;", "%s :x ?", "new\nline", "x" * 1000]
+NASTY = [
+    "  blanks  ",
+    "a/b",
+    "añ→",
+    "\N{OLD PERSIAN SIGN A}" * 1000,
+    "quote ' \" -- ;",
+    "%s :x ?",
+    "new\nline",
+    "x" * 1000,
+]
 
 
 def states(store: SqlStore, run_id: int) -> list[TaskState]:
@@ -116,8 +137,8 @@ def test_run_made_again_after_a_lost_answer_is_found(store: SqlStore) -> None:
         {"tasks": (Task("\udcff", "bash"),)},
     ],
 )
-def test_what_no_column_can_hold_is_refused(store: SqlStore, changed: dict[str, object]) -> None:
-    with pytest.raises(StoreRefused, match="path|task id"):
+def test_what_no_column_can_hold_is_refused(store: SqlStore, changed: dict[str, Any]) -> None:
+    with pytest.raises(StoreRefused, match=r"path|task id"):
         store.create_run(new_run(definition=definition(**changed)), log_directory="/l")
     assert store.list_runs() == []
 
@@ -159,7 +180,11 @@ def test_life_of_a_run(store: SqlStore) -> None:
     assert begun.started_at is not None
     assert begun.ended_at is None
 
-    go(store, run, [Batch(2, claims=(claim(0),)), Batch(3, (), (success(0),), run_state=RunState.SUCCESS, release=True)])
+    go(
+        store,
+        run,
+        [Batch(2, claims=(claim(0),)), Batch(3, (), (success(0),), run_state=RunState.SUCCESS, release=True)],
+    )
     over = store.read_run(run.id)
     assert (over.state, over.owner, over.lease_expired, over.fence) == (RunState.SUCCESS, None, None, 1)
     assert over.started_at == begun.started_at
@@ -174,7 +199,11 @@ def test_resumed_run_has_no_end_and_keeps_its_start(store: SqlStore) -> None:
     fence = store.acquire(run.id, owner(101), fence=1)
     store.apply(run.id, fence, Batch(1, run_state=RunState.RUNNING))
     resumed = store.read_run(run.id)
-    assert (resumed.state, resumed.started_at, resumed.ended_at) == (RunState.RUNNING, failed.started_at, None)
+    assert (resumed.state, resumed.started_at, resumed.ended_at) == (
+        RunState.RUNNING,
+        failed.started_at,
+        None,
+    )
 
 
 def test_run_goes_only_where_runs_go(store: SqlStore) -> None:
@@ -212,13 +241,21 @@ def test_claim(store: SqlStore) -> None:
 def test_end_is_read_as_it_was_told(store: SqlStore) -> None:
     ends = [
         exited(0, leftovers=(7, 8)),
-        AttemptEnd(Outcome.SIGNALLED, signal="SIGKILL", message="ended by SIGKILL ✗", started_at=at(1), ended_at=at(2)),
+        AttemptEnd(
+            Outcome.SIGNALLED,
+            signal="SIGKILL",
+            message="ended by SIGKILL ✗",
+            started_at=at(1),
+            ended_at=at(2),
+        ),
         AttemptEnd(Outcome.ERROR, error="ORA-01403", message="no data\tfound", survivors=(11, 12, 4194304)),
         AttemptEnd(Outcome.LOST),
     ]
     run = running(store)
     store.apply(run.id, 1, Batch(2, claims=tuple(claim(no) for no in range(4))))
-    store.apply(run.id, 1, Batch(3, endings=tuple(Ending(no, 1, FAILED, 1, end) for no, end in enumerate(ends))))
+    store.apply(
+        run.id, 1, Batch(3, endings=tuple(Ending(no, 1, FAILED, 1, end) for no, end in enumerate(ends)))
+    )
     rows = store.read_tasks(run.id)
     assert [row.end for row in rows] == ends
     assert [row.started_at for row in rows] == [end.started_at for end in ends]
@@ -235,9 +272,18 @@ def test_retry_waits_and_its_attempts_are_all_kept(store: SqlStore) -> None:
 
     store.apply(run.id, 1, Batch(4, claims=(claim(0, 2, pid=201),)))
     again = store.read_tasks(run.id)[0]
-    assert (again.state, again.attempts, again.tries, again.not_before, again.end) == (RUNNING, 2, 1, None, None)
+    assert (again.state, again.attempts, again.tries, again.not_before, again.end) == (
+        RUNNING,
+        2,
+        1,
+        None,
+        None,
+    )
     store.apply(run.id, 1, Batch(5, endings=(Ending(0, 2, SUCCESS, 2, exited(0)),)))
-    assert [(each.attempt, each.end) for each in store.read_attempts(run.id, 0)] == [(1, exited(1)), (2, exited(0))]
+    assert [(each.attempt, each.end) for each in store.read_attempts(run.id, 0)] == [
+        (1, exited(1)),
+        (2, exited(0)),
+    ]
     assert store.read_tasks(run.id)[0].tries == 2
 
 
@@ -300,7 +346,9 @@ def test_progress_is_kept_and_none_leaves_a_column(store: SqlStore) -> None:
     store.apply(run.id, 1, Batch(2, claims=(claim(0), claim(1))))
     facts = {"sid": 101, "serial": 7, "name": "ñ", "nested": {"b": [1, None, True], "a": 2.5}}
     store.apply(run.id, 1, Batch(3, progress=(Progress(0, 1, at(3), 4711), Progress(1, 1, facts=facts))))
-    store.apply(run.id, 1, Batch(4, progress=(Progress(0, 1, facts={"x": "y" * 5000}), Progress(1, 1, pid=99))))
+    store.apply(
+        run.id, 1, Batch(4, progress=(Progress(0, 1, facts={"x": "y" * 5000}), Progress(1, 1, pid=99)))
+    )
     first, second = store.read_tasks(run.id)[:2]
     assert (first.started_at, first.pid, first.facts) == (at(3), 4711, {"x": "y" * 5000})
     assert (second.started_at, second.pid, second.facts) == (None, 99, facts)
@@ -320,8 +368,7 @@ def test_progress_and_end_in_one_batch(store: SqlStore) -> None:
 def test_instants_are_utc_to_the_microsecond(store: SqlStore) -> None:
     run = running(store)
     store.apply(run.id, 1, Batch(2, claims=(replace(claim(0), claimed_at=at(0.000001)),)))
-    zone = timedelta(hours=2)
-    local = datetime(2026, 7, 1, 1, 30, 0, 1, tzinfo=UTC).astimezone(__import__("datetime").timezone(zone))
+    local = datetime(2026, 7, 1, 1, 30, 0, 1, tzinfo=UTC).astimezone(timezone(timedelta(hours=2)))
     store.apply(run.id, 1, Batch(3, progress=(Progress(0, 1, local),)))
     row = store.read_tasks(run.id)[0]
     assert row.claimed_at == at(0.000001)
@@ -386,8 +433,10 @@ def test_transition_that_does_not_match_undoes_the_batch(store: SqlStore, batch:
     store.apply(run.id, 1, Batch(3, endings=(success(3),)))
     before = store.read_tasks(run.id), store.read_run(run.id)
 
-    good = replace(batch, number=4, progress=(Progress(2, 1, pid=55), *batch.progress), run_state=RunState.RUNNING)
-    with pytest.raises(StoreRefused, match=rf"run {run.id}: 1 x {kind} expected, but 0 matched|2 x {kind}"):
+    good = replace(
+        batch, number=4, progress=(Progress(2, 1, pid=55), *batch.progress), run_state=RunState.RUNNING
+    )
+    with pytest.raises(StoreRefused, match=f"[12] x {kind} expected, but [01] matched"):
         store.apply(run.id, 1, good)
     after = store.read_tasks(run.id), store.read_run(run.id)
     assert after == before
