@@ -1,0 +1,121 @@
+"""Several processes and threads on one database at once."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mflow.core.errors import StoreRefused, Superseded
+from mflow.core.model import Batch
+from mflow.core.states import RunState, TaskState
+from mflow.store.patience import patient
+from tests.store.databases import Database
+from tests.store.samples import claim, create, owner, running
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(where: str, tasks: int) -> "subprocess.Popen[str]":
+    """A process that will make a run and drive it, as soon as it is told so."""
+    command = [sys.executable, "-m", "tests.store.one_run", where, str(tasks)]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=ROOT, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_eight_processes_make_one_file_and_run_on_it(sqlite: Database) -> None:
+    assert isinstance(sqlite.where, str)
+    processes = [start(sqlite.where, 40) for _ in range(8)]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    done = [process.communicate() for process in processes]
+
+    assert [err for _, err in done] == [""] * 8
+    assert [process.returncode for process in processes] == [0] * 8
+    store = sqlite.open()
+    assert sorted(int(out) for out, _ in done) == list(range(1, 9))
+    for summary in store.list_runs():
+        assert summary.run.state is RunState.SUCCESS
+        assert summary.run.owner is None
+        assert summary.counts[TaskState.SUCCESS] == 40
+        assert all(row.attempts == 1 for row in store.read_tasks(summary.run.id))
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """Call all of them at the same time, each in a thread; their answers, or what they raised."""
+    barrier = threading.Barrier(len(calls))
+    answers: list[Any] = [None] * len(calls)
+
+    def one(place: int, call: Callable[[], Any]) -> None:
+        barrier.wait()
+        try:
+            answers[place] = call()
+        except Exception as error:
+            answers[place] = error
+
+    threads = [threading.Thread(target=one, args=each) for each in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def test_of_two_who_acquire_a_run_one_wins(database: Database) -> None:
+    first, second = database.open(), database.open()
+    run = create(first)
+    for fence in range(1, 16):
+        answers = at_once(
+            lambda fence=fence: patient(lambda: first.acquire(run.id, owner(101), fence=fence)),  # type: ignore[misc]
+            lambda fence=fence: patient(lambda: second.acquire(run.id, owner(102), fence=fence)),  # type: ignore[misc]
+        )
+        won = [place for place, answer in enumerate(answers) if answer == fence + 1]
+        lost = [answer for answer in answers if isinstance(answer, Superseded)]
+        assert (len(won), len(lost)) == (1, 1)
+        assert first.read_run(run.id).owner == owner(101 + won[0])
+
+
+def test_owner_and_successor_never_both_write(database: Database) -> None:
+    """The old owner writes on until it is refused; from the moment the new one has the run, nothing of it arrives."""
+    old, new = database.open(), database.open()
+    for _ in range(5):
+        run = running(old, 2)
+
+        def write_on(run_id: int = run.id) -> int:
+            number = 2
+            try:
+                while number < 5000:
+                    patient(lambda: old.apply(run_id, 1, Batch(number)))
+                    number += 1
+            except Superseded:
+                return number - 1
+            raise AssertionError("it was never refused")
+
+        def take_over(run_id: int = run.id) -> tuple[int, int]:
+            fence = patient(lambda: new.acquire(run_id, owner(101), fence=1))
+            patient(lambda: new.apply(run_id, fence, Batch(1, claims=(claim(0),))))
+            return fence, new.read_run(run_id).fence
+
+        written, taken = at_once(write_on, take_over)
+        assert taken == (2, 2)
+        assert isinstance(written, int)
+        assert new.was_applied(run.id, 2, 1)
+        assert not new.was_applied(run.id, 2, 2)
+
+
+def test_same_batch_from_two_threads_is_applied_once(database: Database) -> None:
+    """Two stores under one fence would be a defect; even so the rows stay consistent."""
+    first, second = database.open(), database.open()
+    run = running(first)
+    batch = Batch(2, claims=(claim(0),))
+    answers = at_once(
+        lambda: patient(lambda: first.apply(run.id, 1, batch)), lambda: patient(lambda: second.apply(run.id, 1, batch))
+    )
+    assert sorted(type(answer).__name__ for answer in answers) == ["NoneType", StoreRefused.__name__]
+    assert first.read_tasks(run.id)[0].attempts == 1
