@@ -123,8 +123,10 @@ class _Reader:
         if not isinstance(entry, dict):
             self._report.error(place, f"must be an object, not {shown(entry)}")
             return
-        self._note_name(entry.get("name"), place)
-        lacks = _Lacks(self._report, place, fatal=entry.get("name") in self._needed)
+        name = entry.get("name")
+        if isinstance(name, str):  # else the model says so
+            self._note_name(name, place)
+        lacks = _Lacks(self._report, place, fatal=isinstance(name, str) and name in self._needed)
         resolved = self._from_environment(entry, lacks)
         try:
             keys = ConnectionKeys.model_validate(resolved)
@@ -138,9 +140,7 @@ class _Reader:
             self.secrets |= {secret for secret in (password, keys.wallet_password) if secret}
             self.usable.setdefault(keys.name, _datasource(keys, password, self._folder))
 
-    def _note_name(self, name: Any, place: str) -> None:
-        if not isinstance(name, str):
-            return  # the model says so
+    def _note_name(self, name: str, place: str) -> None:
         if name in self.places:
             taken = f"the name {shown(name)} is already that of {self.places[name]}"
             self._report.error(below(place, "name"), taken)
