@@ -91,7 +91,7 @@ def _by_guard(loss: Loss, driver: Any, watch: Watch, say: Callable[[str], None])
     say(f"Transaction Guard: {'committed' if verdict.committed else 'not committed'}")
     code = loss.failure.code or None
     if not verdict.committed:
-        message = f"the connection was lost during {loss.during}; by Transaction Guard it is not committed, and never will be"
+        message = f"the connection was lost during {loss.during}; by Transaction Guard nothing is or will be committed"
         return AttemptEnd(Outcome.ERROR, error=code, message=message, retry_safe=not loss.committed_before)
     if loss.stage is Stage.COMMITTING:
         return WELL
