@@ -16,13 +16,15 @@ JSON = st.recursive(
     max_leaves=5,
 )
 INSTANTS = st.none() | st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
-ENDS = st.builds(AttemptEnd, started_at=INSTANTS, ended_at=INSTANTS)
+SECONDS = st.none() | st.floats(0, 1e9)
+ENDS = st.builds(AttemptEnd, started_at=INSTANTS, ended_at=INSTANTS, cpu_seconds=SECONDS)
 JOBS = st.builds(
     Job,
     options=st.dictionaries(st.text(), JSON, max_size=3),
     env=st.dictionaries(st.text(), st.text(), max_size=3),
     private=st.just({}),
     previous=st.dictionaries(st.text(), JSON, max_size=3),
+    timeout_seconds=SECONDS,
 )
 
 
