@@ -72,7 +72,5 @@ def shown(value: Any) -> str:
             return "a list"
         case dict():
             return "an object"
-        case bool() | None | int() | float():
-            return printable(json.dumps(value))
         case _:
-            return f"a {type(value).__name__}"
+            return printable(json.dumps(value))

@@ -76,6 +76,12 @@ def test_nested_too_deep(opening: str) -> None:
     assert problems('{"a": ' + opening * 200_000) == ["f.json: is nested too deep"]
 
 
+def test_nested_too_deep_to_look_for_what_is_wrong() -> None:
+    (problem,) = problems('{"a": ' + "[" * 150 + "NaN" + "]" * 150 + "}")
+    assert problem.startswith("f.json: a[0][0]")
+    assert problem.endswith(": is nested too deep")
+
+
 def test_all_marks_of_a_document_are_reported_in_its_order() -> None:
     assert problems('{"b": [NaN, {"x": 1, "x": 2}], "a": "\\u0000"}') == [
         "f.json: b[0]: NaN is not a number that can be used here",
@@ -132,6 +138,9 @@ class TestFiles:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(tmp_path / "s"))
             assert read(tmp_path / "s") == (None, ["f.json: cannot be read: No such device or address"])
+
+    def test_what_fails_when_it_is_read(self) -> None:
+        assert read(Path("/proc/self/mem")) == (None, ["f.json: cannot be read: Input/output error"])
 
     def test_too_large(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(reading, "LARGEST_BYTES", 1000)
