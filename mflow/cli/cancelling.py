@@ -29,4 +29,4 @@ def cancel_ourselves(store: Store, run: RunRow, database: Database, commands: Co
     store.close()
     settings = settings_to_cancel(run)
     around = surroundings(database, commands, settings, settings.secrets)
-    drive(taken, fence, definition, rows, around, resumed=True)
+    drive(taken, fence, definition, rows, around, resumed=True, cancelling=True)

@@ -85,8 +85,12 @@ def drive(
     around: Surroundings,
     *,
     resumed: bool,
+    cancelling: bool = False,
 ) -> NoReturn:
-    """Drive the run to its end and leave this process with the exit code of the contract."""
+    """Drive the run to its end and leave this process with the exit code of the contract.
+
+    `cancelling`: a cancelled run is what was asked for.
+    """
     from mflow.cli.inputs import config_reader, connection_finder, env_expander
     from mflow.engine.assignment import Assignment
     from mflow.engine.supervisor import leave
@@ -108,16 +112,17 @@ def drive(
         resumed=resumed,
     )
     # Exit handlers would wait for the workers or end them: nothing may get past `leave`.
-    leave(guarded(lambda: _driven(assignment, around)))
+    leave(guarded(lambda: _driven(assignment, around, cancelling)))
 
 
-def _driven(assignment: "Assignment", around: Surroundings) -> int:
+def _driven(assignment: "Assignment", around: Surroundings, cancelling: bool) -> int:
+    from mflow.engine.assignment import Ending
     from mflow.engine.supervisor import supervise
 
     began = time.monotonic()
     verdict = supervise(assignment, around.database.open, _reporter(around))
     _last_words(verdict, assignment, around, time.monotonic() - began)
-    return verdict.exit_code
+    return 0 if cancelling and verdict.ending is Ending.CANCELLED else verdict.exit_code
 
 
 def task_environ(environ: Mapping[str, str], config: Config) -> dict[str, str]:

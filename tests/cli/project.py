@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,13 @@ class Project:
         store = self.store()
         store.apply(run_id, 1, batch)
         store.close()
+
+
+def wait_for(running: "subprocess.Popen[str]", path: Path) -> None:
+    """Until a task of a running mflow has made the file."""
+    while not path.exists():
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.02)
 
 
 def bash_tasks(**depends: Sequence[str]) -> list[Task]:

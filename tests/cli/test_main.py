@@ -83,7 +83,7 @@ def test_bad_usage_is_one_line_a_hint_and_exit_2(project: Project, words: list[s
 
 
 def test_a_reader_that_stops_reading_is_no_error(project: Project) -> None:
-    project.new_run(*bash_tasks(**{f"t{number}": () for number in range(3000)}))
+    project.new_run(*bash_tasks(**{f"t{number}": () for number in range(10_000)}))
     shown = project.start("status", "--all", "--database", "sqlite:///mflow.db")
     assert shown.stdout
     assert shown.stderr
