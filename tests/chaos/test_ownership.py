@@ -1,7 +1,6 @@
 """One run has one supervisor: refusals, take-overs, races, and supervisors that wake up too late."""
 
 import getpass
-import os
 import shutil
 import signal
 import socket
@@ -70,8 +69,7 @@ def test_a_supervisor_that_wakes_up_superseded_touches_nothing_and_leaves(site: 
     )
     run = site.run()
     pid = gate.pid()
-    for name in "ac":
-        eventually(lambda name=name: site.is_running(run.id, name))
+    eventually(lambda: site.is_running(run.id, "a") and site.is_running(run.id, "c"))
     run.kill(signal.SIGSTOP)  # with nothing left to write: it holds no lock
     with sqlite3.connect(site.folder / "mflow.db") as connection:
         connection.execute("UPDATE mflow_runs SET fence = fence + 1")
@@ -218,4 +216,4 @@ def test_the_folder_of_a_run_may_vanish_together_with_the_supervisor(site: Site)
     [attempt] = site.attempts(run.id, "a")
     assert attempt.end is not None
     assert (attempt.end.outcome, attempt.end.exit_code) == (Outcome.EXITED, 4)
-    assert not os.path.exists(f"/var/tmp/mflow-{site.row(run.id).uid}")
+    assert not Path(f"/var/tmp/mflow-{site.row(run.id).uid}").exists()
