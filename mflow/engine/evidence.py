@@ -4,7 +4,6 @@ Looking is done in the order that module demands: worker, outcome file, log, swe
 """
 
 import os
-import select
 import signal
 import time
 from collections.abc import Iterable
@@ -13,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mflow.core.model import Identity, RunRow, TaskRow
+from mflow.core.model import RunRow, TaskRow
 from mflow.core.names import attempt_token
 from mflow.core.recovery import SECURED_LINK, Decision, Evidence, LogTrace, Secure, Sweep, decide
 from mflow.engine import tree
-from mflow.engine.identity import open_verified, own_identity
+from mflow.engine.identity import is_alive, own_identity
 from mflow.engine.outcome_file import any_trace, read_outcome
 from mflow.engine.pool import own_servers
 
@@ -36,24 +35,6 @@ def fallback_folder(run_uid: str) -> str:
 def mark_folder(run: RunRow) -> None:
     """Leave a mark in the run's new folder: where it is missing, a missing log proves nothing. Raises OSError."""
     _mark(run).touch(exist_ok=True)
-
-
-def is_over(pidfd: int) -> bool:
-    """Whether the process of a pidfd has ended (a zombie has)."""
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def is_alive(identity: Identity) -> bool:
-    """Whether exactly this process of our own kernel runs."""
-    pidfd = open_verified(identity)
-    if pidfd is None:
-        return False
-    try:
-        return not is_over(pidfd)
-    finally:
-        os.close(pidfd)
 
 
 def settle(run: RunRow, row: TaskRow, spare: Iterable[int] = ()) -> tuple[Decision, Evidence]:

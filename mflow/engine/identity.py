@@ -2,6 +2,7 @@
 
 import functools
 import os
+import select
 import signal
 import socket
 from pathlib import Path
@@ -38,6 +39,24 @@ def open_verified(identity: Identity) -> int | None:
         return pidfd
     os.close(pidfd)
     return None
+
+
+def is_over(pidfd: int) -> bool:
+    """Whether the process of a pidfd has ended (a zombie has)."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def is_alive(identity: Identity) -> bool:
+    """Whether exactly this process of our own kernel runs."""
+    pidfd = open_verified(identity)
+    if pidfd is None:
+        return False
+    try:
+        return not is_over(pidfd)
+    finally:
+        os.close(pidfd)
 
 
 def signal_pidfd(pidfd: int, signum: int) -> bool:

@@ -6,8 +6,7 @@ import signal
 
 from mflow.core.errors import RunOwned
 from mflow.core.model import RunRow
-from mflow.engine.evidence import is_alive
-from mflow.engine.identity import open_verified, own_identity, signal_pidfd, signal_verified
+from mflow.engine.identity import is_alive, open_verified, own_identity, signal_pidfd, signal_verified
 
 TAKE_OVER_SECONDS = 10.0
 """How long a killed supervisor may take to be gone (it may hang in a system call)."""
