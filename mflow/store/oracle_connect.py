@@ -5,8 +5,11 @@ https://python-oracledb.readthedocs.io/en/latest/user_guide/connection_handling.
 
 import getpass
 import os
+import queue
 import re
 import socket
+import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -91,7 +94,7 @@ def require_plain(schema: str | None) -> None:
 def _connect(source: Datasource) -> oracledb.Connection:
     if source.thick:
         start_client(source)
-    conn = oracledb.connect(**arguments(source))
+    conn = _in_time(lambda: oracledb.connect(**arguments(source)))
     conn.call_timeout = int(CALL_SECONDS * 1000)
     conn.module = MODULE
     conn.client_identifier = whoami()[:64]
@@ -99,6 +102,31 @@ def _connect(source: Datasource) -> oracledb.Connection:
         with conn.cursor() as cursor:
             cursor.execute(f'ALTER SESSION SET CURRENT_SCHEMA = "{source.schema.upper()}"')
     return conn
+
+
+def _in_time(login: Callable[[], oracledb.Connection]) -> oracledb.Connection:
+    """Log in, or raise oracledb.OperationalError when the database has not answered in time.
+
+    The driver bounds the making of a connection and each call, but not the login between them: of a database that
+    hangs it would never come back. The thread is left to itself then; what it may still get is dropped, so closed.
+    """
+    answers: queue.SimpleQueue[oracledb.Connection | BaseException] = queue.SimpleQueue()
+
+    def log_in() -> None:
+        try:
+            answers.put(login())
+        except BaseException as error:  # noqa: BLE001 - raised again by who waits for it
+            answers.put(error)
+
+    threading.Thread(target=log_in, name="mflow-login", daemon=True).start()
+    try:
+        answer = answers.get(timeout=2 * CALL_SECONDS)
+    except queue.Empty:
+        text = f"DPY-6005: cannot connect to database.\nThe login was not answered within {2 * CALL_SECONDS:g} s."
+        raise oracledb.OperationalError(text) from None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
 def arguments(source: Datasource) -> dict[str, Any]:

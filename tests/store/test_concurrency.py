@@ -115,7 +115,8 @@ def test_same_batch_from_two_threads_is_applied_once(database: Database) -> None
     run = running(first)
     batch = Batch(2, claims=(claim(0),))
     answers = at_once(
-        lambda: patient(lambda: first.apply(run.id, 1, batch)), lambda: patient(lambda: second.apply(run.id, 1, batch))
+        lambda: patient(lambda: first.apply(run.id, 1, batch)),
+        lambda: patient(lambda: second.apply(run.id, 1, batch)),
     )
     assert sorted(type(answer).__name__ for answer in answers) == ["NoneType", StoreRefused.__name__]
     assert first.read_tasks(run.id)[0].attempts == 1
