@@ -1,6 +1,7 @@
-"""A process that makes a run and drives it to its end: `python -m tests.store.one_run URL TASKS`, then a line on stdin."""
+"""A process that makes a run and drives it to its end: `python -m tests.store.one_run URL TASKS`, started by a line on stdin."""
 
 import sys
+from functools import partial
 
 from mflow.core.model import Batch
 from mflow.core.states import RunState
@@ -22,7 +23,7 @@ def main(where: str, count: int) -> None:
         batches.append(Batch(len(batches) + 1, claims=(claim(no),), endings=ended))
     over = Batch(len(batches) + 1, endings=(success(count - 1),), run_state=RunState.SUCCESS, release=True)
     for batch in [*batches, over]:
-        patient(lambda batch=batch: store.apply(run.id, 1, batch))  # type: ignore[misc]
+        patient(partial(store.apply, run.id, 1, batch))
     store.close()
     print(run.id, flush=True)
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def start(where: str, tasks: int) -> "subprocess.Popen[str]":
 
 def test_eight_processes_make_one_file_and_run_on_it(sqlite: Database) -> None:
     assert isinstance(sqlite.where, str)
-    processes = [start(sqlite.where, 40) for _ in range(8)]
+    processes = [start(sqlite.where, 25) for _ in range(8)]
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("go\n")
@@ -43,7 +44,7 @@ def test_eight_processes_make_one_file_and_run_on_it(sqlite: Database) -> None:
     for summary in store.list_runs():
         assert summary.run.state is RunState.SUCCESS
         assert summary.run.owner is None
-        assert summary.counts[TaskState.SUCCESS] == 40
+        assert summary.counts[TaskState.SUCCESS] == 25
         assert all(row.attempts == 1 for row in store.read_tasks(summary.run.id))
 
 
@@ -72,8 +73,8 @@ def test_of_two_who_acquire_a_run_one_wins(database: Database) -> None:
     run = create(first)
     for fence in range(1, 16):
         answers = at_once(
-            lambda fence=fence: patient(lambda: first.acquire(run.id, owner(101), fence=fence)),  # type: ignore[misc]
-            lambda fence=fence: patient(lambda: second.acquire(run.id, owner(102), fence=fence)),  # type: ignore[misc]
+            partial(patient, partial(first.acquire, run.id, owner(101), fence=fence)),
+            partial(patient, partial(second.acquire, run.id, owner(102), fence=fence)),
         )
         won = [place for place, answer in enumerate(answers) if answer == fence + 1]
         lost = [answer for answer in answers if isinstance(answer, Superseded)]
@@ -88,13 +89,11 @@ def test_owner_and_successor_never_both_write(database: Database) -> None:
         run = running(old, 2)
 
         def write_on(run_id: int = run.id) -> int:
-            number = 2
-            try:
-                while number < 5000:
-                    patient(lambda: old.apply(run_id, 1, Batch(number)))
-                    number += 1
-            except Superseded:
-                return number - 1
+            for number in range(2, 5000):
+                try:
+                    patient(partial(old.apply, run_id, 1, Batch(number)))
+                except Superseded:
+                    return number - 1
             raise AssertionError("it was never refused")
 
         def take_over(run_id: int = run.id) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -121,8 +121,7 @@ def test_answer_of_a_commit_is_lost(
 
 def test_every_commit_of_a_run_is_ambiguous(store: SqlStore, run: RunRow, control: Control) -> None:
     batches = [Batch(2, claims=(claim(0),))]
-    for no in range(1, 4):
-        batches.append(Batch(no + 2, endings=(success(no - 1),), claims=(claim(no),)))
+    batches += [Batch(no + 2, endings=(success(no - 1),), claims=(claim(no),)) for no in range(1, 4)]
     batches.append(Batch(6, endings=(success(3),), run_state=RunState.SUCCESS, release=True))
     for place, batch in enumerate(batches):
         control("drop_commit", when=("before", "after")[place % 2], module="mflow")
@@ -190,10 +189,9 @@ def test_database_restarts(store: SqlStore, run: RunRow, control: Control) -> No
 
 
 @pytest.fixture
-def short_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def short_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bounded attempt is a short one. Before any store is opened."""
     monkeypatch.setattr("mflow.store.oracle_connect.CALL_SECONDS", 0.4)
-    yield
 
 
 @pytest.mark.usefixtures("short_calls")
