@@ -201,7 +201,8 @@ class Running(Protocol):
         """Called once, after `fileno()` became readable: how it ended, as far as the task type can tell.
 
         The worker overrides the outcome with TIMED_OUT or CANCELLED when it stopped the attempt and the type
-        does not say UNKNOWN, and adds times and survivors.
+        does not say UNKNOWN, and adds times and survivors. A good end of a `Remote` counts in spite of a stop: it
+        says that the work elsewhere is done.
         """
         ...
 

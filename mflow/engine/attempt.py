@@ -224,7 +224,8 @@ class Attempt:
         self, end: AttemptEnd, survivors: "list[psutil.Process]", leftovers: "list[psutil.Process]"
     ) -> tuple[Outcome, str | None]:
         """The one word, and the line for a person. What was told to end and survives is not proven over."""
-        ended_well = end.ok and self._why is None
+        # Work elsewhere is proven done or not: a commit that a stop came too late for must not be made twice.
+        ended_well = end.ok and (self._why is None or isinstance(self._running, Remote))
         parts = [self._reason]
         if not self._why or end.outcome is Outcome.UNKNOWN:
             parts.append(end.message or "")
@@ -237,6 +238,8 @@ class Attempt:
         message = "; ".join(part for part in parts if part) or None
         if end.outcome is Outcome.UNKNOWN or (survivors and not ended_well):
             return Outcome.UNKNOWN, message
+        if ended_well:
+            return end.outcome, message
         return self._why or end.outcome, message
 
     def _defect(self, call: str, error: Exception) -> AttemptEnd:

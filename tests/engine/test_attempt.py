@@ -20,6 +20,7 @@ RUNNERS = {
         "StopFails",
         "SaysUnknown",
         "Deaf",
+        "DoneAnyway",
         "Recorder",
         "StartRecorder",
         "Untellable",
@@ -103,6 +104,13 @@ def test_an_end_that_does_not_come(boss: Boss) -> None:
     assert boss.expect(Returned).attempts == ((3, 1),)
     boss.say(Quit())
     boss.wait_for_exit()
+
+
+def test_work_elsewhere_that_is_done_counts_in_spite_of_a_stop(boss: Boss) -> None:
+    boss.run("", type="DoneAnyway", timeout_seconds=0.1)
+    end = boss.expect(Ended).end
+    assert end.ok
+    assert end.message == "timed out after 0.1 s"
 
 
 def test_facts_from_a_thread(boss: Boss) -> None:
