@@ -16,7 +16,11 @@ from mflow.tasks.oracle.statement import Statement
 from tests.store.databases import Control
 from tests.tasks.oracle_bench import PATIENCE_SECONDS, Attempts, Database
 
-pytestmark = pytest.mark.oracle
+pytestmark = [
+    pytest.mark.oracle,
+    # The driver leaves the socket of a connection that was reset to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 _KILL_SQL = Path(__file__).parents[2] / "db" / "oracle_kill.sql"
 _SAY_SO = "DBMS_APPLICATION_INFO.SET_CLIENT_INFO('asleep')"
@@ -124,7 +128,8 @@ def test_a_call_that_does_not_end_is_killed_by_the_dbas_procedure(
     assert end.message.endswith("was ended; what it had not committed is undone")
     facts = attempts.bench.facts["oracle"]
     named = f"session SID {facts['sid']}, SERIAL# {facts['serial']}, instance 1, user MFLOW"
-    assert f"mflow: {named}: it was told to end\nmflow: {named} is gone\n" in attempts.text
+    assert f"mflow: {named} was told to end\n" in attempts.text
+    assert f"mflow: {named} is gone\n" in attempts.text
     assert control("transcript", regex="(?i)begin mflow_kill_session")
     assert not control("transcript", regex="(?i)^alter system")
     assert _rows(database) == []

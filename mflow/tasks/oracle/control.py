@@ -41,6 +41,7 @@ class Control:
         self._stage = Stage.BEFORE
         self._step: StopStep | None = None
         self._end: AttemptEnd | None = None
+        self._deferred = False
 
     # ------------------------------------------------------------------------------ the session's thread
 
@@ -58,6 +59,12 @@ class Control:
         """The commit is about to be sent; false if it must not. From then on nothing is cancelled any more."""
         with self._changed:
             return self._enter(Stage.COMMITTING)
+
+    def defer(self) -> None:
+        """This thread knows less than the one that ends the session: that shall tell how it ended."""
+        with self._changed:
+            self._deferred = True
+            self._changed.notify_all()
 
     def _enter(self, stage: Stage) -> bool:
         if self._step is not None or self._end is not None:
@@ -110,6 +117,11 @@ class Control:
         """Pause, at most until there is an end."""
         with self._changed:
             self._changed.wait_for(lambda: self._end is not None, seconds)
+
+    def await_own_thread(self, seconds: float) -> None:
+        """Wait until the session's own thread has told the end, or has left that to others."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._end is not None or self._deferred, seconds)
 
     def _settle(self, end: AttemptEnd) -> bool:
         if self._end is not None:

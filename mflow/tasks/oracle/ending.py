@@ -44,7 +44,7 @@ class Ending:
         target = self._session.identity
         self._control.log.say(f"the call does not end when cancelled: {target}")
         fate = self._settle_session()
-        self._control.rest(SETTLE_SECONDS)
+        self._control.await_own_thread(SETTLE_SECONDS)
         self._control.settle(self._verdict(fate))
 
     def _settle_session(self) -> Fate:

@@ -59,18 +59,16 @@ class Watch:
         return next((fate for look in looks if (fate := look(target)) is not None), Fate.UNSEEN)
 
     def kill(self, target: SessionId) -> str:
-        """Have it ended; what came of it, in words."""
+        """Have it ended; why that cannot be, if it cannot."""
         if target.serial is None:
-            return "its SERIAL# is not known, so it cannot be ended"
+            return "its SERIAL# is not known"
         code, said = self._try(
             f"BEGIN {KILL_PROCEDURE}(:sid, :serial, :instance); END;",
             {"sid": target.sid, "serial": target.serial, "instance": target.instance},
         )
         if code == "ORA-06550":  # there is no such procedure for this user
             code, said = self._try(target.kill_statement.rstrip(";"), {})
-        if not code or code in (_GONE_ALREADY, _MARKED):
-            return "it was told to end"
-        return f"it could not be ended: {said}"
+        return "" if not code or code in (_GONE_ALREADY, _MARKED) else said
 
     def await_gone(self, target: SessionId, rest: Rest, seconds: float = GONE_SECONDS) -> Fate:
         """Look until it is gone or the time is over."""
@@ -165,7 +163,10 @@ def settle_session(
     """Look, end it if that is allowed, and look until it is gone."""
     fate = watch.fate(target)
     if fate is not Fate.GONE and may_kill:
-        say(f"{target}: {watch.kill(target)}")
-        fate = watch.await_gone(target, rest)
+        if refused := watch.kill(target):
+            say(f"{target} could not be ended: {refused}")
+        else:
+            say(f"{target} was told to end")
+            fate = watch.await_gone(target, rest)
     say(f"{target} {fate.value}")
     return fate

@@ -90,6 +90,8 @@ class OracleAttempt:
             end = self._defect(error)
         if end is not None:
             self._control.settle(end)
+        else:
+            self._control.defer()
         if self._session is not None:
             self._session.close()
 

@@ -48,6 +48,7 @@ class Transaction:
             message = "nobody keeps the session's identity (its supervisor is gone), so nothing was sent"
             return AttemptEnd(Outcome.CANCELLED, message=message)
         try:
+            self._session.connection.ping()  # after that wait it may have been lost
             self._execution.check_binds(self._plan.statements)
         except ValueError as error:
             self._say(str(error))
@@ -111,9 +112,12 @@ class Transaction:
         return _GO_ON
 
     def _place(self, statement: Statement, error: BaseException) -> str:
-        """The line of the script, or of a longer command, where the database found the error."""
+        """The line of the script, or of a longer command, where the database found the error.
+
+        PL/SQL's own messages name lines, counted from the block's beginning.
+        """
         offset = getattr(error.args[0], "offset", 0) if error.args else 0
-        if not offset or "\n" not in statement.text:
+        if not offset or statement.is_block or "\n" not in statement.text:
             return ""
         return f"{place_of(statement, offset)}: "
 
@@ -125,8 +129,8 @@ class Transaction:
         identifier = self._marks.client_identifier
         known = self._ltxid
         self._read_ltxid()
-        if known != self._ltxid:
-            self._keep()
+        if known != self._ltxid:  # a statement has committed by itself
+            self._bench.record({FACTS: self._facts()}, wait_seconds=RECORD_SECONDS)
         if not self._control.may_commit():
             return self._undone()
         if not self._control.log.mark(committing_mark(identifier)):
@@ -144,13 +148,15 @@ class Transaction:
         self._say(f"{place}{failure.text}")
         if failure.cure:
             self._say(failure.cure)
+        if self._control.stage is Stage.BEFORE:
+            return self._error(failure.code, failure.message, safe=failure.nature.passing)
         if failure.session_ended:
             return self._session_ended(failure, commits)
         if self._control.stage is Stage.RUNNING:
             self._last_output()
-        self._roll_back()
+        undone = self._roll_back()
         if failure.code == CANCELLED and self._control.step is not None:
-            return self._cancelled()
+            return self._stopped(undone)
         safe = failure.is_conflict and not (self._committed or commits)
         return self._error(failure.code, f"{place}{failure.message}", safe=safe)
 
@@ -164,11 +170,12 @@ class Transaction:
         loss = Loss(failure, stage, self._session.identity, self._ltxid, before)
         return judge_loss(loss, self._plan, self._driver, self._marks, self._control)
 
-    def _undone(self) -> AttemptEnd:
-        self._roll_back()
-        return self._cancelled()
+    def _undone(self) -> AttemptEnd | None:
+        return self._stopped(self._roll_back())
 
-    def _cancelled(self) -> AttemptEnd:
+    def _stopped(self, undone: bool) -> AttemptEnd | None:
+        if not undone and self._control.step is StopStep.KILL:
+            return None  # see `_session_ended`
         message = "stopped; what was not committed is rolled back"
         return AttemptEnd(Outcome.CANCELLED, message=message, retry_safe=self._plan.idempotent)
 
@@ -182,12 +189,14 @@ class Transaction:
         except self._driver.Error as error:
             self._say(f"DBMS_OUTPUT could not be read: {failure_of(error).message}")
 
-    def _roll_back(self) -> None:
+    def _roll_back(self) -> bool:
         try:
             self._session.rollback()
-            self._say("rolled back")
         except (self._driver.Error, OSError) as error:
             self._say(f"not rolled back by mflow, but by the end of the session: {failure_of(error).message}")
+            return False
+        self._say("rolled back")
+        return True
 
 
 _GO_ON = AttemptEnd(Outcome.EXITED)
