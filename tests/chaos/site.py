@@ -19,7 +19,7 @@ from mflow.store.repository import SqlStore
 from tests.chaos import census
 from tests.cli.project import Done, Project
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 """How long a test waits for what must come. It is no claim about speed."""
 
 One = TypeVar("One")
