@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from mflow.core.secrets import looks_secret
+from mflow.core.secrets import is_reference, looks_secret
 from mflow.tasks.spark.properties import base_properties, parse_properties
 from mflow.tasks.spark.words import is_yes, pairs_of, words_of
 
@@ -103,9 +103,13 @@ class Application:
 
 
 def read_application(options: Mapping[str, Any], environ: Mapping[str, str], cwd: str) -> Application:
-    """The application that these keys of a task describe. Raises OSError if its properties-file cannot be read."""
+    """The application that these keys of a task describe.
+
+    A secret conf may be `${NAME}`: then it comes from the environment. Raises OSError if the properties-file cannot be
+    read, ValueError for an open quote in a parameter or a variable that is not set.
+    """
     base = base_properties(options, environ, cwd)
-    confs = pairs_of(options.get("confs"))
+    confs = tuple((key, _resolved(key, value, environ)) for key, value in pairs_of(options.get("confs")))
     settings = {**(_properties(base) if base else {}), **dict(confs)}
     return Application(
         master=_master(_text(options, "master") or settings.get("spark.master") or "local[*]"),
@@ -162,6 +166,16 @@ def _executable(name: str, environ: Mapping[str, str], cwd: str) -> str | None:
         if place.is_file() and os.access(place, os.X_OK):
             return str(place)
     return None
+
+
+def _resolved(key: str, value: str, environ: Mapping[str, str]) -> str:
+    """Other confs are left alone: `${...}` means something to Spark, too."""
+    if not (looks_secret(key) and is_reference(value)):
+        return value
+    name = value.strip("${}")
+    if name not in environ:
+        raise ValueError(f"confs: {key}: the environment variable {name} is not set")
+    return environ[name]
 
 
 def _properties(path: Path) -> dict[str, str]:

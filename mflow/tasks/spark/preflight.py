@@ -27,18 +27,23 @@ _MASTERS = ("local", "spark://", "yarn", "k8s://", "mesos://")
 _LISTS = ("jars", "py-files", "files", "archives")
 
 
-def preflight(options: Mapping[str, Any], environ: Mapping[str, str], cwd: str) -> list[str]:
+def preflight(
+    options: Mapping[str, Any], environ: Mapping[str, str], cwd: str, *, here: bool = True
+) -> list[str]:
     """The problems of one task, each a line for a person, beginning with the key it is about where there is one.
 
     `options`: the task's keys; `environ`: what its processes will get, config.json's and the task's `env` applied;
-    `cwd`: absolute, where they will start. Nothing is started and nothing of the network is asked.
+    `cwd`: absolute, where they will start. With `here` false only what is wrong on any host: nothing is looked for.
+    Nothing is started and nothing of the network is asked.
     """
     try:
         application = read_application(options, environ, cwd)
     except OSError as error:
-        return [f"properties-file: cannot be read: {error.strerror}: {error.filename}"]
+        return [f"properties-file: cannot be read: {error.strerror}: {error.filename}"] if here else []
     except (KeyError, TypeError, ValueError) as error:
-        return [f"cannot be understood: {error}"]
+        return [str(error) if isinstance(error, ValueError) else f"cannot be understood: {error!r}"]
+    if not here:
+        return refusals(application)
     return [
         *refusals(application),
         *_programs(application, environ, cwd),

@@ -28,10 +28,17 @@ def words_of(value: Any) -> tuple[str, ...]:
     words: list[str] = []
     for entry in value or ():
         if isinstance(entry, Mapping):
-            words.extend(shlex.split(_text(entry.get("parameter", ""))))
+            words.extend(_split(_text(entry.get("parameter", ""))))
         else:
             words.append(_text(entry))
     return tuple(words)
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"parameters: {str(error).lower()}: {text!r}") from error
 
 
 def _pair(entry: Any) -> tuple[str, str]:

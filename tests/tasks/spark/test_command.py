@@ -157,6 +157,15 @@ def test_a_secret_conf_is_in_the_private_file_and_nowhere_else() -> None:
     assert "tiger!" not in shown(command(options), application.confs)
 
 
+def test_a_secret_conf_may_come_from_the_environment() -> None:
+    options = {
+        **STANDALONE_PY,
+        "confs": {"spark.ora.password": "${ORA_PASSWORD}", "spark.plain": "${ORA_PASSWORD}"},
+    }
+    application = read_application(options, {"ORA_PASSWORD": "tiger!"}, "/")
+    assert application.confs == (("spark.ora.password", "tiger!"), ("spark.plain", "${ORA_PASSWORD}"))
+
+
 def test_sparks_own_redaction_learns_what_else_is_secret() -> None:
     application = read_application({**STANDALONE_PY, "confs": {"spark.my.apiKey": "k-123"}}, {}, "/")
     (_, (key, pattern)) = private_pairs(application)

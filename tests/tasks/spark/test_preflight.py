@@ -61,12 +61,21 @@ def test_java(site: Path) -> None:
         ({"ingestor-file": "-x.py"}, "begins with -"),
         ({"confs": {"a=b": "1"}}, "must not hold"),
         ({"parameters": ["\0"]}, "NUL"),
-        ({"parameters": [{"parameter": "'"}]}, "cannot be understood"),
+        ({"parameters": [{"parameter": "'"}]}, "parameters: no closing quotation"),
+        ({"confs": [["a", "1", "2"]]}, "too many values"),
+        ({"confs": [{"key": "a"}]}, "cannot be understood"),
+        ({"confs": {"spark.x.password": "${NO_SUCH}"}}, "variable NO_SUCH is not set"),
         ({"properties-file": "missing.conf"}, "properties-file: cannot be read"),
     ],
 )
 def test_what_spark_refuses(site: Path, options: dict[str, Any], said: str) -> None:
     assert said in problems(site, {**PY, **options})[0]
+
+
+def test_what_would_be_wrong_anywhere(site: Path) -> None:
+    here = {**PY, "ingestor-file": "gone.py", "properties-file": "missing.conf"}
+    assert preflight(here, {}, str(site), here=False) == []
+    assert len(preflight({**PY, "deploy-mode": "cluster"}, {}, str(site), here=False)) == 1
 
 
 def test_proxy_user_or_principal(site: Path) -> None:
