@@ -16,6 +16,11 @@ def upgrade() -> None:
     """Make everything."""
     if op.get_context().dialect.supports_sequences:
         op.execute(CreateSequence(RUN_IDS))
+    if op.get_context().dialect.supports_comments:
+        op.create_table_comment(
+            "mflow_version", "Which version these tables are of; written by migrations alone"
+        )
+        op.alter_column("mflow_version", "version_num", comment="Name of the last migration applied")
     op.create_table(
         "mflow_runs",
         sa.Column("id", sa.Integer, nullable=False, comment="Number of the run, as mflow prints it"),

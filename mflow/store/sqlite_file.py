@@ -244,6 +244,8 @@ _MEANINGS = {
 
 def explain(error: BaseException) -> Failure:
     """What an error of the driver means, by SQLite's primary result code."""
+    if str(error).startswith("no such table"):
+        return Failure(Kind.OUTDATED, f"the tables are missing ({error})")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     kind, text, hint = _MEANINGS.get(code, (_R, "an unexpected error", ""))
     return Failure(kind, f"{text} ({error})", hint)

@@ -1,4 +1,4 @@
-"""A process that makes a run and drives it to its end: `python -m tests.store.one_run URL TASKS`, started by a line on stdin."""
+"""A process that makes a run and drives it to its end, started by a line on stdin: `... one_run URL TASKS`."""
 
 import sys
 from functools import partial

@@ -202,7 +202,7 @@ def test_table_dropped_under_an_open_store(path: Path) -> None:
         run = create(store)
         with raw(path) as conn:
             conn.execute("DROP TABLE mflow_attempts")
-        with pytest.raises(StoreRefused, match="no such table: mflow_attempts"):
+        with pytest.raises(StoreOutdated, match="no such table: mflow_attempts"):
             store.read_tasks(run.id)
 
 
