@@ -54,8 +54,10 @@ def _start(
     from mflow.cli.driving import drive, ignore_hangups, surroundings
     from mflow.cli.folders import require_log_directory
     from mflow.cli.inputs import announce, load_files, show_warnings
+    from mflow.cli.preflight import require_ready
 
     loaded = load_files(taskfile=taskfile, config=config, datasources=datasources, oneshot=oneshot)
+    require_ready(loaded)
     definition, settings = loaded.definition, loaded.settings
     chosen = choose_database(database, os.environ, settings.datasources, settings.database)
     announce(chosen, definition)

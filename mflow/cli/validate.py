@@ -18,12 +18,14 @@ def validate(
     """Check the files of a run, and say all that is wrong with them."""
     from mflow.cli.database import choose_database
     from mflow.cli.inputs import load_files, show_warnings
+    from mflow.cli.preflight import missing_here
     from mflow.cli.wording import clean, plural
 
     loaded = load_files(taskfile=taskfile, config=config, datasources=datasources, strict=strict)
     chosen = choose_database(database, os.environ, loaded.datasources, loaded.settings.database)
-    show_warnings(loaded.warnings)
-    found = f", {plural(len(loaded.warnings), 'warning')}" if loaded.warnings else ""
+    warnings = [*loaded.warnings, *missing_here(loaded)]
+    show_warnings(warnings)
+    found = f", {plural(len(warnings), 'warning')}" if warnings else ""
     print(f"ok: {plural(len(loaded.definition.tasks), 'task')}{found}")
     used = (
         ("task file", loaded.definition.taskfile),
