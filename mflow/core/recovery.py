@@ -91,7 +91,10 @@ class NotBegun:
 
 @dataclass(frozen=True, slots=True)
 class Secure:
-    """Take the log's name exclusively (EEXIST is an answer too), then gather evidence and decide again."""
+    """Take the log's name exclusively (EEXIST is an answer too) and durably, then gather evidence and decide again.
+
+    Durably (the folder fsynced), or a power cut could leave the worker's refusal without its reason.
+    """
 
 
 @dataclass(frozen=True, slots=True)

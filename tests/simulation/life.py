@@ -219,6 +219,8 @@ class Life:
         )
         if self.rng.random() < 0.3 and any(worker.queue for worker in self.world.workers):
             deed = self.rng.choice((self._stop, self._cancel))
+        elif self.rng.random() < 0.3 and any(one.in_flight for one in self.world.supervisors):
+            deed = self._lower_limit
         self.world.seen[f"operator: {deed.__name__.strip('_')}"] += 1
         self.world.note("OPERATOR", deed.__name__)
         deed()
@@ -226,6 +228,11 @@ class Life:
     def _change_limit(self) -> None:
         self.plan.limit = self.rng.randint(1, 4)
         self._tell("limit", self.plan.limit)
+
+    def _lower_limit(self) -> None:
+        """While claims may be under way."""
+        self.plan.limit = 1
+        self._tell("limit", 1)
 
     def _stop(self) -> None:
         self._tell("stop", Stop.SIGNAL)
@@ -260,7 +267,9 @@ class Life:
             world.orphans.remove(execution)
             world.finish(execution, world.ended_at(execution, Outcome.SIGNALLED))
         host.boots += 1
-        host.logs = {attempt: log for attempt, log in host.logs.items() if self.rng.random() < 0.5}
+        host.logs = {
+            attempt: log for attempt, log in host.logs.items() if log == SECURED or self.rng.random() < 0.5
+        }
         world.rebooted = True
 
     def _delete_folder(self) -> None:
