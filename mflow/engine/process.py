@@ -202,9 +202,9 @@ def signal_name(number: int) -> str:
 def _exit_hint(code: int) -> str | None:
     """What a shell means by its exit code (bash(1), EXIT STATUS)."""
     if code == 126:
-        return "exit code 126: a command was found but could not be executed"
+        return "a command was found but could not be executed"
     if code == 127:
-        return "exit code 127: a command was not found"
+        return "a command was not found"
     if 128 < code < 128 + signal.NSIG:
         return f"exit code {code}: perhaps a command in it was ended by {signal_name(code - 128)}"
     return None

@@ -113,8 +113,8 @@ def test_cpu_seconds_count_what_the_command_waited_for(boss: Boss) -> None:
     ("command", "code", "message"),
     [
         ("exit 3", 3, None),
-        ("no-such-command", 127, "exit code 127: a command was not found"),
-        ("/etc/passwd", 126, "exit code 126: a command was found but could not be executed"),
+        ("no-such-command", 127, "a command was not found"),
+        ("/etc/passwd", 126, "a command was found but could not be executed"),
         ("bash -c 'kill -9 $$'; exit $?", 137, "exit code 137: perhaps a command in it was ended by SIGKILL"),
     ],
 )
