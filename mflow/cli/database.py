@@ -1,5 +1,6 @@
 """Which database keeps the state, in one place: the first that is set of the option, the environment and the files."""
 
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -89,7 +90,8 @@ def used_options(database: str | None, datasources: str | None, config: str | No
 def opened(
     database: str | None, datasources: str | None, config: str | None
 ) -> Iterator[tuple["SqlStore", Commands]]:
-    """The state database for a command that looks at runs; it must be there."""
+    """The state database for a command that looks at runs and soon ends; it must be there."""
+    gc.disable()  # it would look through 100,000 rows again and again
     store = locate_database(database, datasources, config).open()
     try:
         yield store, used_options(database, datasources, config)

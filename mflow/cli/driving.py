@@ -72,8 +72,14 @@ def surroundings(
 
 
 def ignore_hangups() -> None:
-    """From here on neither a hang-up nor `stty tostop` stops this process. (Workers come from a server without it.)"""
+    """From here on neither a hang-up nor `stty tostop` stops this process, nor a `cancel` that wakes it too early.
+
+    (Workers come from a server without it.)
+    """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(
+        signal.SIGUSR1, signal.SIG_IGN
+    )  # until the supervisor listens: it looks at its row by itself then
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 
 

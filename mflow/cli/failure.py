@@ -40,8 +40,15 @@ def failure_blocks(
     blocks = [list(_block(row, view, commands, read_tail, hide)) for row in failed[:limit]]
     others = [row.id for row in failed[limit:]]
     if others:
-        blocks.append([f"and {plural(len(others), 'failed task')} more: {names(others, 20)}"])
+        blocks.append([_others(others, view)])
     return blocks
+
+
+def _others(ids: Sequence[str], view: RunView) -> str:
+    """The failed tasks that are not explained; the view may not even hold them all."""
+    unseen = view.counts[TaskState.FAILED] - sum(row.state is TaskState.FAILED for row in view.tasks)
+    more = f" and {unseen:,} more" if unseen else ""
+    return f"and {plural(len(ids) + unseen, 'failed task')} more: {names(ids, 20)}{more}"
 
 
 def _block(row: TaskRow, view: RunView, commands: Commands, read_tail: ReadTail, hide: Hide) -> Iterator[str]:

@@ -10,11 +10,12 @@ from mflow.cli.hints import Commands
 from mflow.cli.logs import copy
 from mflow.cli.reading import is_alive
 from mflow.cli.wording import ending_with_message, moment
-from mflow.core.contracts import AttemptRow, Store
+from mflow.core.contracts import AttemptRow
 from mflow.core.errors import StoreUnavailable
 from mflow.core.model import RunRow, TaskRow
 from mflow.core.states import RunState, TaskState
 from mflow.core.view import shown_state
+from mflow.store.repository import SqlStore
 
 T = TypeVar("T")
 
@@ -26,9 +27,12 @@ ASK_SECONDS = 1.0
 class Follower:
     """Follows one task of one run."""
 
-    def __init__(self, store: Store, run_id: int, row: TaskRow, only: int | None, commands: Commands) -> None:
+    def __init__(
+        self, store: SqlStore, run_id: int, row: TaskRow, only: int | None, commands: Commands
+    ) -> None:
         """`only` this attempt, or the last one and those that follow."""
-        self._store, self._run_id, self._task_no = store, run_id, row.task_no
+        self._store, self._run_id = store, run_id
+        self._task_no, self._task_id = row.task_no, row.id
         self._only, self._commands = only, commands
         self._at = only or max(1, row.attempts)
         self._position = 0
@@ -69,8 +73,7 @@ class Follower:
     def _goes_on(self, ended: AttemptRow) -> bool:
         """After an attempt's end: whether another one follows, which is then the one to follow."""
         assert ended.end
-        rows = _patiently(lambda: self._store.read_tasks(self._run_id))
-        row = next((row for row in rows if row.task_no == self._task_no), None)
+        row = _patiently(lambda: self._store.read_task(self._run_id, self._task_id))
         again = row is not None and row.state in (TaskState.PENDING, TaskState.RUNNING)
         later = f"; next try at {moment(row.not_before)}" if again and row and row.not_before else ""
         tell(f"attempt {ended.attempt}: {ending_with_message(ended.end)}{later}")

@@ -13,8 +13,9 @@ from mflow.cli.options import ConfigOption, DatabaseOption, DatasourcesOption, R
 
 if TYPE_CHECKING:
     from mflow.cli.hints import Commands
-    from mflow.core.contracts import AttemptRow, Store
+    from mflow.core.contracts import AttemptRow
     from mflow.core.model import TaskRow
+    from mflow.store.repository import SqlStore
 
 
 def logs(
@@ -38,11 +39,11 @@ def logs(
         raise UsageError("--follow and --attempt need a TASK", hint="mflow logs RUN lists them")
     run_id = run_number(run)
     with opened(database, datasources, config) as (store, commands):
-        rows = store.read_tasks(store.read_run(run_id).id)
+        store.read_run(run_id)
         if task is None:
-            _list(rows)
+            _list(store.read_tasks(run_id))
             return
-        row = find_task(rows, task, run_id)
+        row = find_task(store, run_id, task)
         if follow:
             from mflow.cli.following import Follower
 
@@ -51,15 +52,16 @@ def logs(
             copy(_chosen(store, run_id, row, attempt, commands).log)
 
 
-def find_task(rows: "Sequence[TaskRow]", task: str, run: int) -> "TaskRow":
+def find_task(store: "SqlStore", run_id: int, task: str) -> "TaskRow":
     """The row of the task with this id. Raises UsageError, with the id that was probably meant."""
     from mflow.core.errors import UsageError
     from mflow.core.suggest import did_you_mean
 
-    for row in rows:
-        if row.id == task:
-            return row
-    raise UsageError(f'run {run} has no task "{task}"{did_you_mean(task, [row.id for row in rows])}')
+    row = store.read_task(run_id, task)
+    if row is None:
+        known = [other.id for other in store.read_tasks(run_id)]
+        raise UsageError(f'run {run_id} has no task "{task}"{did_you_mean(task, known)}')
+    return row
 
 
 def copy(path: str, start: int = 0) -> int:
@@ -83,7 +85,7 @@ def _without_waiting(path: str, flags: int) -> int:
 
 
 def _chosen(
-    store: "Store", run: int, row: "TaskRow", attempt: int | None, commands: "Commands"
+    store: "SqlStore", run: int, row: "TaskRow", attempt: int | None, commands: "Commands"
 ) -> "AttemptRow":
     from mflow.core.errors import UsageError
 

@@ -1,20 +1,39 @@
 """A run read from the store, together with what only this machine can tell: whether its owner lives."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from mflow.core.contracts import Store
 from mflow.core.errors import RunNotFound
 from mflow.core.model import RunRow
-from mflow.core.view import RunView, count_states, may_be_blocked, view_run
+from mflow.core.view import RunView, blocked_by, may_be_blocked, shown_state
+from mflow.store.repository import SqlStore
 
 
-def read_view(store: Store, run_id: int | None) -> RunView:
-    """The run as it is shown; None means the newest. Raises RunNotFound."""
+def read_view(store: SqlStore, run_id: int | None, *, most_tasks: int | None = None) -> RunView:
+    """The run as it is shown; None means the newest. Raises RunNotFound.
+
+    Of a run with more than `most_tasks` only those tasks are read that somebody may have to look at: 100,000
+    rows and their definition take seconds.
+    """
     run = store.read_run(run_id) if run_id is not None else _newest(store)
-    rows = store.read_tasks(run.id)
-    # 100,000 tasks make a large definition: it is read only if something can be blocked.
-    definition = store.read_definition(run.id) if may_be_blocked(count_states(rows)) else None
-    return view_run(run, rows, definition, alive=is_alive(run), now=datetime.now(UTC))
+    counts = store.counts(run.id)
+    whole = most_tasks is None or sum(counts.values()) <= most_tasks
+    alive = is_alive(run)
+    return RunView(
+        run=run,
+        state=shown_state(run, alive),
+        alive=alive,
+        counts=counts,
+        tasks=store.read_tasks(run.id)
+        if whole or most_tasks is None
+        else store.read_notable(run.id, most_tasks),
+        now=datetime.now(UTC),
+        blocked=_blocked(store, run.id) if may_be_blocked(counts) else {},
+    )
+
+
+def _blocked(store: SqlStore, run_id: int) -> Mapping[str, tuple[str, ...]]:
+    return blocked_by(store.read_graph(run_id), store.read_unfinished(run_id))
 
 
 def is_alive(run: RunRow) -> bool | None:
@@ -28,7 +47,7 @@ def is_alive(run: RunRow) -> bool | None:
     return alive if not alive or run.owner.identity.same_kernel(own_identity()) else None
 
 
-def _newest(store: Store) -> RunRow:
+def _newest(store: SqlStore) -> RunRow:
     run = store.newest_run()
     if run is None:
         raise RunNotFound("there is no run in this database yet", hint="mflow run --help")

@@ -27,10 +27,11 @@ def status(
     """Show how a run stands: its tasks, why some failed, what to do next."""
     from mflow.cli.database import opened
     from mflow.cli.reading import read_view
+    from mflow.cli.status_page import MOST_ROWS
 
     wanted = None if run is None else run_number(run)
     with opened(database, datasources, config) as (store, commands):
-        view = read_view(store, wanted)
+        view = read_view(store, wanted, most_tasks=None if as_json or everything else MOST_ROWS)
     if as_json:
         from mflow.cli.screen import print_json
         from mflow.core.view import status_object

@@ -6,7 +6,7 @@ through any character set of a database.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mflow.core.model import Backoff, Definition, RetryPolicy, Task
@@ -39,6 +39,14 @@ def definition_from_json(text: str) -> Definition:
     try:
         return _definition(json.loads(text))
     except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise ValueError(f"not a kept definition: {error!r}") from error
+
+
+def graph_from_json(text: str) -> list[tuple[str, Sequence[str]]]:
+    """Of every task of a kept definition: its id, and those that it depends on. Raises ValueError."""
+    try:
+        return [(one["id"], one.get("depends", ())) for one in json.loads(text)["tasks"]]
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a kept definition: {error!r}") from error
 
 

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mflow.core.model import Definition, RunRow, RunSummary, TaskRow
+from mflow.core.model import RunRow, RunSummary, TaskRow
 from mflow.core.states import RunState, TaskState
+
+Node = tuple[str, Sequence[str]]
+"""A task's id and the ids that it depends on."""
 
 MAX_BLOCKERS = 100
 """A task names at most so many failures that block it, the first in the order of the task file."""
@@ -30,9 +33,14 @@ class RunView:
 
 
 def view_run(
-    run: RunRow, rows: Sequence[TaskRow], definition: Definition | None, *, alive: bool | None, now: datetime
+    run: RunRow,
+    rows: Sequence[TaskRow],
+    graph: Iterable[Node],
+    *,
+    alive: bool | None,
+    now: datetime,
 ) -> RunView:
-    """Put together what is known of a run. `definition` may be missing where `may_be_blocked` says no."""
+    """Put together what is known of a run, from all its tasks. `graph` may be empty where nothing can be blocked."""
     return RunView(
         run=run,
         state=shown_state(run, alive),
@@ -40,7 +48,7 @@ def view_run(
         counts=count_states(rows),
         tasks=rows,
         now=now,
-        blocked=blocked_by(definition, rows) if definition else {},
+        blocked=blocked_by(graph, {row.id: row.state for row in rows}),
     )
 
 
@@ -96,29 +104,32 @@ def may_be_blocked(counts: Mapping[TaskState, int]) -> bool:
     return bool(counts[TaskState.FAILED] and counts[TaskState.PENDING])
 
 
-def blocked_by(definition: Definition, rows: Iterable[TaskRow]) -> dict[str, tuple[str, ...]]:
-    """For each PENDING task behind a failure, at any distance: the FAILED tasks, in the task file's order."""
-    states = {row.id: row.state for row in rows}
-    failed = [task.id for task in definition.tasks if states.get(task.id) is TaskState.FAILED]
+def blocked_by(graph: Iterable[Node], states: Mapping[str, TaskState]) -> dict[str, tuple[str, ...]]:
+    """For each PENDING task behind a failure, at any distance: the FAILED tasks, in the order of `graph`.
+
+    `states` may leave out what is SUCCESS or RUNNING: it holds nothing up.
+    """
+    nodes = [(id_, depends) for id_, depends in graph if states.get(id_) in _HOLDS_UP]
+    failed = [id_ for id_, _ in nodes if states[id_] is TaskState.FAILED]
     if not failed:
         return {}
-    masks = _failures_upstream(definition, states, failed)
+    masks = _failures_upstream(nodes, states, failed)
     named: dict[int, tuple[str, ...]] = {}
     return {id_: named.setdefault(mask, _named(mask, failed, named)) for id_, mask in masks.items() if mask}
 
 
 def _failures_upstream(
-    definition: Definition, states: Mapping[str, TaskState], failed: Sequence[str]
+    nodes: Iterable[Node], states: Mapping[str, TaskState], failed: Sequence[str]
 ) -> dict[str, int]:
     """Of each PENDING task: a bit for each failure it waits for, collected in topological order."""
     downstream: dict[str, list[str]] = {}
     waits_for: dict[str, int] = {}
-    for task in definition.tasks:
-        if states.get(task.id) is TaskState.PENDING:
-            upstream = [id_ for id_ in task.depends if states.get(id_) in _HOLDS_UP]
-            waits_for[task.id] = len(upstream)
-            for id_ in upstream:
-                downstream.setdefault(id_, []).append(task.id)
+    for id_, depends in nodes:
+        if states[id_] is TaskState.PENDING:
+            upstream = [other for other in depends if states.get(other) in _HOLDS_UP]
+            waits_for[id_] = len(upstream)
+            for other in upstream:
+                downstream.setdefault(other, []).append(id_)
     own = {id_: 1 << bit for bit, id_ in enumerate(failed)}
     masks = dict.fromkeys(waits_for, 0)
     done = [*failed, *(id_ for id_, count in waits_for.items() if not count)]

@@ -71,6 +71,15 @@ _TASKS = (
     .where(tasks.c.run_id == given("run", tasks.c.run_id))
     .order_by(tasks.c.task_no)
 )
+_TASK = _TASKS.where(tasks.c.task_id == given("id", tasks.c.task_id))
+_NOTABLE = (
+    _TASKS.where(tasks.c.state == TaskState.RUNNING.value),
+    _TASKS.where(tasks.c.state == TaskState.FAILED.value),
+    _TASKS.where(tasks.c.state == TaskState.PENDING.value, tasks.c.not_before.is_not(None)),
+)
+_UNFINISHED = sa.select(tasks.c.task_id, tasks.c.state).where(
+    tasks.c.run_id == given("run", tasks.c.run_id), tasks.c.state != TaskState.SUCCESS.value
+)
 _ATTEMPTS = (
     sa.select(attempts.c.attempt, attempts.c.log_path, attempts.c.claimed_at, *_END)
     .where(
@@ -129,6 +138,29 @@ def task_attempts(conn: Connection, run_id: int, task_no: int) -> list[AttemptRo
         AttemptRow(task_no, attempt, log, claimed_at, end[5], _end(*end))
         for attempt, log, claimed_at, *end in found
     ]
+
+
+def task_by_id(conn: Connection, run_id: int, task_id: str) -> TaskRow | None:
+    """The task with its last attempt, or None."""
+    row = conn.execute(_TASK, parameters(run=run_id, id=task_id)).first()
+    return None if row is None else _task(row, {})
+
+
+def notable_tasks(conn: Connection, run_id: int, limit: int) -> list[TaskRow]:
+    """What runs, then what failed, then what waits for its next try, of each at most `limit`."""
+    workers: dict[tuple[Any, ...], Identity] = {}
+    return [
+        _task(row, workers)
+        for query in _NOTABLE
+        for row in conn.execute(query.limit(limit), parameters(run=run_id))
+    ]
+
+
+def unfinished(conn: Connection, run_id: int) -> dict[str, TaskState]:
+    """The state of every task that is not SUCCESS, by its id."""
+    with _no_collection():
+        found = conn.execute(_UNFINISHED, parameters(run=run_id))
+        return {task_id: _STATES[state] for task_id, state in found}
 
 
 def all_tasks(conn: Connection, run_id: int) -> list[TaskRow]:

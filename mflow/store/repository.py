@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from mflow.core.contracts import AttemptRow, Edit, NewRun, Pulse
 from mflow.core.errors import RunNotFound, StoreRefused, StoreUnavailable, Superseded
-from mflow.core.kept import definition_from_json, definition_to_json
+from mflow.core.kept import definition_from_json, definition_to_json, graph_from_json
 from mflow.core.model import Batch, Definition, Owner, RunRow, RunSummary, TaskRow
 from mflow.core.states import RunState, TaskState
 from mflow.store import reading, values
@@ -100,6 +100,8 @@ class SqlStore:
         from mflow.store import migrations
 
         with self._writing() as conn:
+            if not conn.in_transaction():
+                conn.begin()  # so that Alembic leaves the end of the transaction to us
             migrations.upgrade(conn)
 
     # ------------------------------------------------------------------------------------------- runs
@@ -186,6 +188,21 @@ class SqlStore:
         with self._reading() as conn:
             return reading.all_tasks(conn, run_id)
 
+    def read_task(self, run_id: int, task_id: str) -> TaskRow | None:
+        """One task with its last attempt, or None."""
+        with self._reading() as conn:
+            return reading.task_by_id(conn, run_id, task_id)
+
+    def read_notable(self, run_id: int, limit: int) -> list[TaskRow]:
+        """Of a large run: what runs, then what failed, then what waits for its next try, of each at most `limit`."""
+        with self._reading() as conn:
+            return reading.notable_tasks(conn, run_id, limit)
+
+    def read_unfinished(self, run_id: int) -> dict[str, TaskState]:
+        """The state of every task that is not SUCCESS, by its id."""
+        with self._reading() as conn:
+            return reading.unfinished(conn, run_id)
+
     def read_attempts(self, run_id: int, task_no: int) -> list[AttemptRow]:
         """All attempts of one task, oldest first."""
         with self._reading() as conn:
@@ -193,12 +210,19 @@ class SqlStore:
 
     def read_definition(self, run_id: int) -> Definition:
         """The definition the run was started with, or was last resumed with."""
+        return self._parsed(run_id, definition_from_json)
+
+    def read_graph(self, run_id: int) -> list[tuple[str, Sequence[str]]]:
+        """Of every task of the definition: its id, and those that it depends on. Quicker than the definition."""
+        return self._parsed(run_id, graph_from_json)
+
+    def _parsed(self, run_id: int, parse: Callable[[str], One]) -> One:
         with self._reading() as conn:
             text = reading.definition_text(conn, run_id)
             if text is None:
                 raise self._not_found(conn, run_id)
         try:
-            return definition_from_json(text)
+            return parse(text)
         except ValueError as error:
             raise StoreRefused(
                 f"{self.url}: the kept definition of run {run_id} is damaged: {error}"

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mflow.core.model import AttemptEnd, Definition, Identity, Owner, RunRow, Task, TaskRow
+from mflow.core.model import AttemptEnd, Definition, Identity, Owner, RunRow, TaskRow
 from mflow.core.states import Outcome, RunState, TaskState
-from mflow.core.view import RunView, view_run
+from mflow.core.view import Node, RunView, view_run
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
 OWNER = Owner(Identity("alpha", "boot", 1, 4711, 99), "ana", NOON)
@@ -61,18 +61,20 @@ def failed(code: int = 3, tries: int = 1, max_attempts: int = 1, **more: Any) ->
     }
 
 
-def graph(**depends: Sequence[str]) -> Definition:
-    return Definition(
-        tuple(Task(id_, "bash", tuple(needs)) for id_, needs in depends.items()), "/w/tasks.json", "/w"
-    )
+def definition() -> Definition:
+    return Definition((), "/w/tasks.json", "/w")
+
+
+def graph(**depends: Sequence[str]) -> list[Node]:
+    return list(depends.items())
 
 
 def view(
     rows: Sequence[TaskRow],
-    definition: Definition | None = None,
+    nodes: Sequence[Node] = (),
     *,
     alive: bool | None = True,
     seconds: float = 60,
     **changes: Any,
 ) -> RunView:
-    return view_run(run_row(**changes), rows, definition, alive=alive, now=later(seconds))
+    return view_run(run_row(**changes), rows, nodes, alive=alive, now=later(seconds))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mflow.core import view
-from mflow.core.model import AttemptEnd, Definition, Identity, Owner, RunRow, RunSummary, Task, TaskRow
+from mflow.core.model import AttemptEnd, Identity, Owner, RunRow, RunSummary, TaskRow
 from mflow.core.states import Outcome, RunState, TaskState
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
@@ -41,10 +41,12 @@ def rows(*states: tuple[str, TaskState]) -> list[TaskRow]:
     return [TaskRow(number, id_, "bash", state) for number, (id_, state) in enumerate(states)]
 
 
-def definition(**depends: tuple[str, ...]) -> Definition:
-    return Definition(
-        tuple(Task(id_, "bash", needs) for id_, needs in depends.items()), "/w/tasks.json", "/w"
-    )
+def graph_of(**depends: tuple[str, ...]) -> list[view.Node]:
+    return list(depends.items())
+
+
+def blocked(graph: list[view.Node], states: list[TaskRow]) -> dict[str, tuple[str, ...]]:
+    return view.blocked_by(graph, {row.id: row.state for row in states})
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_all_four_states_are_counted_always() -> None:
 
 
 def test_blocked_is_what_waits_for_a_failure_at_any_distance() -> None:
-    graph = definition(a=(), b=("a",), c=("b", "x"), x=(), y=("x",), z=("y", "nowhere"), late=("c",))
+    graph = graph_of(a=(), b=("a",), c=("b", "x"), x=(), y=("x",), z=("y", "nowhere"), late=("c",))
     states = rows(
         ("a", TaskState.FAILED),
         ("b", TaskState.PENDING),
@@ -83,25 +85,25 @@ def test_blocked_is_what_waits_for_a_failure_at_any_distance() -> None:
         ("z", TaskState.PENDING),
         ("late", TaskState.PENDING),
     )
-    assert view.blocked_by(graph, states) == {"b": ("a",), "c": ("a", "x"), "late": ("a", "x")}
+    assert blocked(graph, states) == {"b": ("a",), "c": ("a", "x"), "late": ("a", "x")}
 
 
 def test_nothing_is_blocked_without_a_failure() -> None:
-    graph = definition(a=(), b=("a",))
+    graph = graph_of(a=(), b=("a",))
     states = rows(("a", TaskState.RUNNING), ("b", TaskState.PENDING))
-    assert view.blocked_by(graph, states) == {}
+    assert blocked(graph, states) == {}
     assert not view.may_be_blocked(view.count_states(states))
 
 
 def test_a_task_names_a_bounded_number_of_blockers() -> None:
     names = [f"t{number}" for number in range(view.MAX_BLOCKERS + 20)]
-    graph = definition(**dict.fromkeys(names, ()), last=tuple(names))
+    graph = graph_of(**dict.fromkeys(names, ()), last=tuple(names))
     states = rows(*((name, TaskState.FAILED) for name in names), ("last", TaskState.PENDING))
-    assert view.blocked_by(graph, states) == {"last": tuple(names[: view.MAX_BLOCKERS])}
+    assert blocked(graph, states) == {"last": tuple(names[: view.MAX_BLOCKERS])}
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> tuple[Definition, list[TaskRow]]:
+def graphs(draw: st.DrawFn) -> tuple[list[view.Node], list[TaskRow]]:
     size = draw(st.integers(1, 12))
     needs = {
         f"t{number}": tuple(f"t{other}" for other in sorted(draw(st.sets(st.integers(0, number - 1)))))
@@ -110,14 +112,14 @@ def graphs(draw: st.DrawFn) -> tuple[Definition, list[TaskRow]]:
         for number in range(size)
     }
     states = [(name, draw(st.sampled_from(list(TaskState)))) for name in needs]
-    return definition(**needs), rows(*states)
+    return graph_of(**needs), rows(*states)
 
 
 @given(graphs())
-def test_blocked_by_agrees_with_its_definition(drawn: tuple[Definition, list[TaskRow]]) -> None:
+def test_blocked_by_agrees_with_its_definition(drawn: tuple[list[view.Node], list[TaskRow]]) -> None:
     graph, states = drawn
     state = {row.id: row.state for row in states}
-    needs = {task.id: task.depends for task in graph.tasks}
+    needs = dict(graph)
 
     def failures(name: str) -> set[str]:
         found: set[str] = set()
@@ -129,7 +131,9 @@ def test_blocked_by_agrees_with_its_definition(drawn: tuple[Definition, list[Tas
         return found
 
     expected = {name: failures(name) for name in needs if state[name] is TaskState.PENDING}
-    got = view.blocked_by(graph, states)
+    got = blocked(graph, states)
+    unfinished = {name: one for name, one in state.items() if one in (TaskState.PENDING, TaskState.FAILED)}
+    assert view.blocked_by(graph, unfinished) == got
     assert {name: set(ids) for name, ids in got.items()} == {k: v for k, v in expected.items() if v}
 
 
@@ -168,7 +172,7 @@ def test_status_object_is_the_contract() -> None:
     failed = TaskRow(0, "a", "bash", TaskState.FAILED, 2, 2, 2, pid=12, log="/w/logs/run-7/a.2.log", end=end)
     waiting = TaskRow(1, "b", "bash", TaskState.PENDING)
     shown = view.view_run(
-        run_row(), [failed, waiting], definition(a=(), b=("a",)), alive=None, now=NOON + timedelta(seconds=9)
+        run_row(), [failed, waiting], graph_of(a=(), b=("a",)), alive=None, now=NOON + timedelta(seconds=9)
     )
     assert json.loads(json.dumps(view.status_object(shown))) == {
         "run": {
@@ -230,7 +234,7 @@ def test_status_object_is_the_contract() -> None:
 
 
 def test_a_run_without_owner_says_null() -> None:
-    shown = view.view_run(run_row(owner=None), [], None, alive=None, now=NOON)
+    shown = view.view_run(run_row(owner=None), [], (), alive=None, now=NOON)
     assert view.status_object(shown)["run"]["owner"] is None
     assert view.status_object(shown)["run"]["state"] == "INTERRUPTED"
 

@@ -12,7 +12,7 @@ from mflow.cli.reporting.outlet import Outlet
 from mflow.core.model import AttemptEnd
 from mflow.core.states import Outcome, TaskState
 from mflow.engine.assignment import Ending, Verdict
-from tests.cli.rows import NOON, exited, graph, later, run_row, task_rows
+from tests.cli.rows import NOON, definition, exited, later, run_row, task_rows
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def test_how_an_attempt_ended_and_what_follows(
 def test_task_lines_go_to_stdout_and_notes_to_stderr(tmp_path: Path) -> None:
     out, err = (os.open(tmp_path / name, os.O_CREAT | os.O_WRONLY) for name in ("out", "err"))
     reporter = LineReporter(Outlet(out), Outlet(err))
-    reporter.began(run_row(), graph(), task_rows(**{"ex\x1btract": TaskState.PENDING}))
+    reporter.began(run_row(), definition(), task_rows(**{"ex\x1btract": TaskState.PENDING}))
     reporter.attempt_began(0, 1, NOON)
     reporter.note("the database\x07 is away")
     reporter.attempt_ended(0, 1, TaskState.SUCCESS, exited(seconds=2), None, "/w/log")

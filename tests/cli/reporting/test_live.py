@@ -16,7 +16,7 @@ from mflow.cli.reporting.live import Frame, LiveReporter, Snapshot, view_lines
 from mflow.cli.reporting.outlet import Outlet
 from mflow.core.states import TaskState
 from mflow.engine.assignment import Ending, Verdict
-from tests.cli.rows import NOON, exited, graph, later, run_row, task_rows
+from tests.cli.rows import NOON, definition, exited, later, run_row, task_rows
 
 NO_COLOURS = Console(force_terminal=True, no_color=True, width=20)
 
@@ -129,7 +129,9 @@ def in_front(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
 
 def reporter(terminal: Terminal, tasks: int) -> LiveReporter:
     made = LiveReporter(Outlet(terminal.descriptor), Outlet(terminal.descriptor))
-    made.began(run_row(), graph(), task_rows(**{f"t{number}": TaskState.PENDING for number in range(tasks)}))
+    made.began(
+        run_row(), definition(), task_rows(**{f"t{number}": TaskState.PENDING for number in range(tasks)})
+    )
     return made
 
 
