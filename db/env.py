@@ -1,4 +1,4 @@
-"""Alembic's way in: started by `mflow.store.migrations` alone, which passes a connection, or a dialect to render for."""
+"""Alembic's way in: `mflow.store.migrations` starts it and passes a connection, or a dialect to render for."""
 
 from alembic import context
 
