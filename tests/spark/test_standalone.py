@@ -45,13 +45,6 @@ def by_rest(master: Master, options: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**options, "master": master.rest_url, "confs": {"spark.master.rest.enabled": "true"}}
 
 
-def test_client_mode_success(home: Path, master: Master, tmp_path: Path) -> None:
-    trial = Trial(tmp_path, in_client(master, "ok"), spark_environ(home))
-    assert trial.end().ok, trial.said()
-    assert trial.bench.facts["application_id"].startswith("app-")
-    assert f"task ({trial.bench.facts['tag']})" in master.applications()
-
-
 def test_client_mode_killed_leaves_no_application_on_the_master(
     home: Path, master: Master, tmp_path: Path
 ) -> None:
@@ -108,7 +101,7 @@ def test_a_driver_that_still_runs_is_adopted_not_doubled(
     home: Path, master: Master, driver_jar: Path, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
-    options = in_cluster(master, driver_jar, "wait", str(gate))
+    options = by_rest(master, in_cluster(master, driver_jar, "wait", str(gate)))
     lost = Trial(tmp_path, options, spark_environ(home))
     lost.wait_until(master.active_applications)
     drivers = master.drivers()
