@@ -14,21 +14,17 @@ from mflow.core.contracts import LEASE_SECONDS
 from mflow.core.decisions import Effects
 from mflow.core.errors import StoreUnavailable, Superseded
 from mflow.core.holders import Attempt
-from mflow.core.machine import Machine, Stop
+from mflow.core.machine import Machine
 from mflow.core.model import Batch, TaskRow
 from mflow.core.recovery import (
-    Adopt,
-    Again,
     Decision,
     NotBegun,
-    Settled,
-    Stays,
     Take,
-    is_unproven,
 )
 from mflow.core.states import TaskState
 from tests.simulation import worker as words
 from tests.simulation.evidence import settle
+from tests.simulation.resume import recover
 from tests.simulation.worker import SimulatedWorker
 from tests.simulation.world import Host, World, expect
 
@@ -158,10 +154,11 @@ class SimulatedSupervisor:
             self.world.seen["a supervisor found itself superseded"] += 1
             return
         yield "after an edit of the definition"
-        yield from self._recover()
+        yield from recover(self)
         yield from self._loop()
 
-    def _make_machine(self, rows: list[TaskRow]) -> Machine:
+    def make_machine(self, rows: list[TaskRow]) -> Machine:
+        """Of the definition as it is now."""
         plan = self.world.plan
         return Machine(
             rows,
@@ -239,6 +236,21 @@ class SimulatedSupervisor:
         yield "after a commit before anything follows from it"
         self._active = True
         yield from self._perform(self.machine.committed(batch, self.world.now))
+
+    def adopt(self, row: TaskRow) -> bool:
+        """Watch the worker of a live attempt; false if it has just gone."""
+        assert row.worker is not None
+        found = [worker for worker in self.world.workers if worker.identity == row.worker]
+        if not found:
+            return False
+        attempt = (row.task_no, row.attempts)
+        self.rows[attempt] = row
+        known = [number for number, one in self.crew.items() if one.worker is found[0]]
+        number = known[0] if known else self._numbers + 1
+        self._numbers = max(self._numbers, number)
+        self.crew[number] = Crew(found[0], adopted=True)
+        self.machine.adopt(*attempt, number, row.worker)
+        return True
 
     # ------------------------------------------------------------------------------------- what is decided
 
@@ -379,66 +391,3 @@ class SimulatedSupervisor:
                 self.machine.ended(*attempt, end, draw=draw)
             case _:
                 expect(False, "a dead worker's attempt must be over", attempt, decision)
-
-    # ------------------------------------------------------------------------------------------- recovery
-
-    def _recover(self) -> Steps:
-        rows = self.store.read_tasks()
-        yield "after rows are read"
-        self.world.limit_is(self.world.plan.limit)
-        self.machine = self._make_machine(rows)
-        if self.cancel:
-            self.machine.stop(Stop.CANCEL)
-        for row in rows:
-            if row.state is TaskState.RUNNING:
-                yield from self._recover_running(row)
-            elif row.state is TaskState.FAILED and not self.machine.stopping:
-                yield from self._recover_failed(row)
-
-    def _recover_running(self, row: TaskRow) -> Steps:
-        attempt = (row.task_no, row.attempts)
-        while True:
-            decision = yield from settle(self.world, self.host, self.identity, row)
-            self.world.seen[f"a resume decided {type(decision).__name__}"] += 1
-            if not isinstance(decision, Adopt):
-                break
-            assert row.worker is not None
-            if self._adopt(row, attempt):
-                return
-        match decision:
-            case NotBegun(spent=spent):
-                self.machine.not_begun(*attempt, spent=spent)
-            case Take(end=end):
-                self.world.seen[f"a resume took {end.outcome}"] += 1
-                self.machine.ended(*attempt, end, draw=self.world.rng.random(), recovered=True)
-            case _:
-                expect(False, "no decision", row, decision)
-
-    def _adopt(self, row: TaskRow, attempt: Attempt) -> bool:
-        assert row.worker is not None
-        found = [worker for worker in self.world.workers if worker.identity == row.worker]
-        if not found:
-            return False
-        self.rows[attempt] = row
-        known = [number for number, one in self.crew.items() if one.worker is found[0]]
-        number = known[0] if known else self._numbers + 1
-        self._numbers = max(self._numbers, number)
-        self.crew[number] = Crew(found[0], adopted=True)
-        self.machine.adopt(*attempt, number, row.worker)
-        return True
-
-    def _recover_failed(self, row: TaskRow) -> Steps:
-        if not is_unproven(row):
-            self.machine.reset(row.task_no)
-            return
-        decision = yield from settle(self.world, self.host, self.identity, row)
-        self.world.seen[f"a failed row led to {type(decision).__name__}"] += 1
-        match decision:
-            case Settled(end=end):
-                self.machine.settle(row.task_no, row.attempts, end)
-            case Again():
-                self.machine.reset(row.task_no)
-            case Stays():
-                pass
-            case _:
-                expect(False, "no decision", row, decision)
