@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 BEAT_SECONDS = LEASE_SECONDS / 3
-"""A lease is renewed by every batch, and by a heartbeat when none came for so long."""
+"""A lease is renewed by every batch, and every so long by a heartbeat, which also sees that a cancel was asked for."""
+
+FIRST_BEAT_SECONDS = 1.0
+"""A cancel that was asked for before the supervisor could be woken is seen so long after its start."""
 
 FRESH_SECONDS = LEASE_SECONDS * 2 / 3
 """Without a renewal for so long (suspended time counts) nothing is dispatched until one succeeds."""
@@ -55,7 +58,7 @@ class Persistence:
         self._failures = 0
         self._failing_since = 0.0
         self._beat_wanted = False
-        self._plan_beat()
+        self._plan_beat(FIRST_BEAT_SECONDS)
 
     def fileno(self) -> int:
         """Readable when the writer has answered."""
@@ -99,7 +102,7 @@ class Persistence:
         if answer.error is not None:
             self._failed(answer.error)
             return None
-        self._succeeded()
+        self._succeeded(answer.request)
         return answer
 
     def _start(self, request: Request) -> None:
@@ -110,7 +113,7 @@ class Persistence:
         self._submitted_at = boot_seconds()
         self._writer.submit(request)
 
-    def _succeeded(self) -> None:
+    def _succeeded(self, request: Request) -> None:
         if self._failures:
             outage = time.monotonic() - self._failing_since
             self._note(f"the database is back after {outage:.0f} s; the run goes on")
@@ -118,7 +121,8 @@ class Persistence:
         self._state = _State.IDLE
         self._request = None
         self._renewed_at = self._submitted_at
-        self._plan_beat()
+        if isinstance(request, Beat):
+            self._plan_beat(BEAT_SECONDS)
         if self._beat_wanted:
             self._start(Beat())
 
@@ -135,8 +139,8 @@ class Persistence:
             raise _PatienceOver(error.message, hint=error.hint)
         self._timers.set("retry", time.monotonic() + _wait_seconds(self._failures))
 
-    def _plan_beat(self) -> None:
-        self._timers.set("beat", time.monotonic() + BEAT_SECONDS)
+    def _plan_beat(self, seconds: float) -> None:
+        self._timers.set("beat", time.monotonic() + seconds)
 
 
 class _PatienceOver(StoreUnavailable):

@@ -125,6 +125,12 @@ class Run:
             self.end()
         return self
 
+    def close(self) -> None:
+        """It has ended: let go of it."""
+        self.process.wait(PATIENCE_SECONDS)
+        if self.process.stdout:
+            self.process.stdout.close()
+
 
 class Site(Project):
     """A project whose processes can all be found."""
@@ -137,6 +143,7 @@ class Site(Project):
         self.mark = uuid.uuid4().hex
         self.env = {census.MARK: self.mark}
         self._gates: dict[str, Gate] = {}
+        self._runs: list[Run] = []
         self.config()
 
     def config(self, **values: Any) -> "Site":
@@ -157,6 +164,8 @@ class Site(Project):
     def close(self) -> None:
         """End what a failed test has left, and let go of the gates."""
         census.end_all(self.mark)
+        for run in self._runs:
+            run.close()
         for gate in self._gates.values():
             gate.close()
 
@@ -164,11 +173,15 @@ class Site(Project):
 
     def run(self, *words: str, **options: Any) -> Run:
         """Start a run and leave it running."""
-        return Run(self, ["run", *words], **options)
+        return self._keep(Run(self, ["run", *words], **options))
 
     def resume(self, run_id: int, *words: str, **options: Any) -> Run:
         """Resume a run and leave it running."""
-        return Run(self, ["resume", str(run_id), *words], **options)
+        return self._keep(Run(self, ["resume", str(run_id), *words], **options))
+
+    def _keep(self, run: Run) -> Run:
+        self._runs.append(run)
+        return run
 
     # ------------------------------------------------------------------------------------ what can be known
 
