@@ -14,7 +14,14 @@ def patient(call: Callable[[], Answer], patience_seconds: float = 30.0) -> Answe
     For every method of a store but `apply`: each of them may be repeated after a commit whose answer was
     lost. Raises the last StoreUnavailable, and at once everything else.
     """
-    import tenacity
+    try:
+        return call()
+    except StoreUnavailable:
+        return _insist(call, patience_seconds)
+
+
+def _insist(call: Callable[[], Answer], patience_seconds: float) -> Answer:
+    import tenacity  # it loads asyncio: only for those who must wait
 
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(StoreUnavailable),
