@@ -156,7 +156,7 @@ class Transaction:
             self._last_output()
         undone = self._roll_back()
         if failure.code == CANCELLED and self._control.step is not None:
-            return self._stopped(undone)
+            return self._stopped(undone, failure.code)
         safe = failure.is_conflict and not (self._committed or commits)
         return self._error(failure.code, f"{place}{failure.message}", safe=safe)
 
@@ -173,11 +173,11 @@ class Transaction:
     def _undone(self) -> AttemptEnd | None:
         return self._stopped(self._roll_back())
 
-    def _stopped(self, undone: bool) -> AttemptEnd | None:
+    def _stopped(self, undone: bool, code: str | None = None) -> AttemptEnd | None:
         if not undone and self._control.step is StopStep.KILL:
             return None  # see `_session_ended`
         message = "stopped; what was not committed is rolled back"
-        return AttemptEnd(Outcome.CANCELLED, message=message, retry_safe=self._plan.idempotent)
+        return AttemptEnd(Outcome.CANCELLED, error=code, message=message, retry_safe=self._plan.idempotent)
 
     def _error(self, code: str, message: str, *, safe: bool) -> AttemptEnd:
         safe = safe or self._plan.idempotent
