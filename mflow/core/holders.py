@@ -73,8 +73,9 @@ class Holders:
 
     def remove(self, number: int) -> None:
         """A worker is gone, and all it held is accounted for."""
-        holder = self._by_number.pop(number)
+        holder = self._by_number[number]
         assert not holder.held, f"worker {number} gone with {list(holder.held)}"
+        del self._by_number[number]
         holder.leaving = True
         self.adopted -= holder.adopted
 
