@@ -17,7 +17,7 @@ DECLARE
   is_committed BOOLEAN;
   is_completed BOOLEAN;
 BEGIN
-  sys.dbms_app_cont.get_ltxid_outcome(:ltxid, is_committed, is_completed);
+  dbms_app_cont.get_ltxid_outcome(:ltxid, is_committed, is_completed);
   IF is_committed THEN :committed := 1; ELSE :committed := 0; END IF;
   IF is_completed THEN :completed := 1; ELSE :completed := 0; END IF;
 END;"""
