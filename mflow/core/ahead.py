@@ -53,10 +53,12 @@ def late(holders: Holders, mono: float) -> list[Holder]:
 
 def is_hungry(holders: Holders, depth: int, limit: int, mono: float) -> bool:
     """Whether a worker that may be given claims has nothing to execute, or will not have in a moment."""
-    if holders.busy > limit or (holders.busy == limit and not depth):
+    room, low = holders.busy < limit, 1 if depth and holders.busy <= limit else 0
+    if not room and not low:
         return False
-    low = 1 if depth else 0
-    return any(len(holder.held) <= low and _takes(holder, mono) for holder in holders)
+    return any(
+        len(holder.held) <= low and (room or holder.held) and _takes(holder, mono) for holder in holders
+    )
 
 
 def takers(holders: Holders, depth: int, limit: int, mono: float) -> Iterator[Holder]:
