@@ -20,7 +20,10 @@ RUNNERS: Mapping[str, str] = {
 }
 """What a worker imports to run attempts of a type."""
 
-_PREFLIGHTS = {"spark": "mflow.tasks.spark.preflight:preflight"}
+_PREFLIGHTS = {
+    "oracle": "mflow.tasks.oracle.preflight:preflight",
+    "spark": "mflow.tasks.spark.preflight:preflight",
+}
 
 
 class Preflight(Protocol):

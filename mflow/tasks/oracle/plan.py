@@ -39,10 +39,10 @@ def read_plan(job: Job, environ: Mapping[str, str]) -> Plan:
     """Raises ValueError or OSError, in words for a person, if it cannot be run; nothing was sent then."""
     options = job.options
     source = _source(job.private.get("datasource"), options.get("db"))
-    binds = {name.upper(): _value(name, value, environ) for name, value in _pairs(options.get("binds"))}
+    binds = read_binds(options, environ)
     return Plan(
         source=source,
-        steps=_steps(job),
+        steps=read_steps(options, job.cwd),
         binds=binds,
         secrets=_secrets(source, binds),
         fetch=options.get("fetch"),
@@ -58,6 +58,11 @@ def _source(given: Any, name: Any) -> Datasource:
     if not isinstance(given, Datasource):
         raise ValueError(f"there is no connection {name!r}: name one of oracle.json in `db`")
     return given
+
+
+def read_binds(options: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """The values by their names in upper case. Raises ValueError for a variable that is not set."""
+    return {name.upper(): _value(name, value, environ) for name, value in _pairs(options.get("binds"))}
 
 
 def _pairs(binds: Any) -> list[tuple[str, Any]]:
@@ -87,10 +92,11 @@ def _secrets(source: Datasource, binds: Mapping[str, Any]) -> frozenset[str]:
 # ---------------------------------------------------------------------------------------- what is to be run
 
 
-def _steps(job: Job) -> tuple[Step, ...]:
-    if (script := job.options.get("script")) is None:
-        return (read_command(job.options.get("command") or ""),)
-    found = split(_read(Path(job.cwd, script), job.options.get("encoding") or "utf-8-sig"))
+def read_steps(options: Mapping[str, Any], cwd: str) -> tuple[Step, ...]:
+    """What `command` or `script` says. Raises OSError, or ValueError with a line for each thing that is wrong."""
+    if (script := options.get("script")) is None:
+        return (read_command(options.get("command") or ""),)
+    found = split(_read(Path(cwd, script), options.get("encoding") or "utf-8-sig"))
     if found.problems:
         raise ValueError("\n".join(f"{script}: {problem}" for problem in found.problems))
     if not any(isinstance(step, Statement) for step in found.steps):

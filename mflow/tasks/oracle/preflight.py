@@ -1,0 +1,43 @@
+"""What can be told about an oracle task before anything runs; the database is not asked."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from mflow.tasks.oracle.plan import read_binds, read_steps
+
+
+def preflight(
+    options: Mapping[str, Any], environ: Mapping[str, str], cwd: str, *, here: bool = True
+) -> list[str]:
+    """The problems of one task, each a line that begins with its key.
+
+    With `here` false only what is wrong on any host: no file is read. A script that is not there is none, since a
+    task before this one may make it.
+    """
+    found: list[str] = []
+    if here:
+        found += _binds(options, environ)
+    if here or options.get("script") is None:
+        found += _steps(options, cwd)
+    return found
+
+
+def _steps(options: Mapping[str, Any], cwd: str) -> list[str]:
+    key = "command" if options.get("script") is None else "script"
+    try:
+        with suppress(FileNotFoundError):
+            read_steps(options, cwd)
+    except OSError as error:
+        return [f"{key}: {error.strerror}: {error.filename}"]
+    except ValueError as error:
+        return [f"{key}: {line}" for line in str(error).splitlines()]
+    return []
+
+
+def _binds(options: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    try:
+        read_binds(options, environ)
+    except ValueError as error:
+        return [str(error)]
+    return []
