@@ -13,10 +13,11 @@ class Wakeups:
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._asks = 0
+        self._asks = self._terms = 0
         self.heeds_children = False
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         signal.signal(END_SIGNAL, self._on_end_signal)
+        signal.signal(signal.SIGTERM, self._on_term)
 
     def fileno(self) -> int:
         """Readable after a wake-up, until `clear`."""
@@ -37,6 +38,11 @@ class Wakeups:
         asks, self._asks = self._asks, 0
         return asks
 
+    def take_terms(self) -> int:
+        """The same of SIGTERM."""
+        terms, self._terms = self._terms, 0
+        return terms
+
     def heed_children(self, wanted: bool) -> None:
         """Wake at SIGCHLD, or do not: for a short attempt that would be a third of the worker's work."""
         if wanted != self.heeds_children:
@@ -45,6 +51,9 @@ class Wakeups:
 
     def _on_end_signal(self, *_: object) -> None:
         self._asks += 1
+
+    def _on_term(self, *_: object) -> None:
+        self._terms += 1
 
 
 def _on_child(*_: object) -> None:

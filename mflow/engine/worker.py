@@ -11,7 +11,8 @@ and a pipe that signals and other threads write to.
 
 When the supervisor is gone, nothing that is queued begins; the running attempt goes on (or is ended), its outcome
 goes to its file, and the worker exits. To a worker SIGUSR1 means: end your attempt, with the configured grace;
-again: within a second. INT, TERM and HUP mean nothing to it.
+again: within a second. INT, TERM and HUP mean nothing to it, but without its supervisor TERM means the same: who
+ends a whole tree, the worker of an outer mflow above all, has it ended in order.
 """
 
 import gc
@@ -34,7 +35,7 @@ from mflow.engine.attempt_log import create_log
 from mflow.engine.bench import Bench, Environment
 from mflow.engine.channel import Channel
 from mflow.engine.detachment import detach, leave_traceback
-from mflow.engine.identity import open_verified, own_identity
+from mflow.engine.identity import is_over, open_verified, own_identity
 from mflow.engine.keeper import Keeper
 from mflow.engine.messages import (
     Ack,
@@ -237,8 +238,16 @@ class Worker:
         self._send_facts()
         if self._attempt and self._wakeups.heeds_children:
             self._attempt.child_ended()
-        if asks := self._wakeups.take_asks():
+        asks, terms = self._wakeups.take_asks(), self._wakeups.take_terms()
+        if terms and self._is_orphan():
+            self._lose_supervisor()
+            asks += terms
+        if asks:
             self._heed_end_signal(asks)
+
+    def _is_orphan(self) -> bool:
+        """Asked, not remembered: who ends a tree has seen the supervisor's end as soon as this worker has."""
+        return self._gone or self._supervisor is None or is_over(self._supervisor)
 
     def _heed_end_signal(self, asks: int) -> None:
         self._asked += asks

@@ -11,7 +11,7 @@ from mflow.core.states import Outcome
 from mflow.engine.ownership import wake
 from mflow.store.connect import open_store
 from tests.chaos import census
-from tests.chaos.site import Run, Site, eventually
+from tests.chaos.site import Site, eventually
 
 
 def gated(site: Site) -> Any:
@@ -127,7 +127,7 @@ def test_a_terminal_that_goes_away_stops_nothing(site: Site) -> None:
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        preexec_fn=lambda: os.login_tty(theirs),  # noqa: PLW1509  (the only way to give it a terminal)
+        preexec_fn=lambda: os.login_tty(theirs),
     )
     os.close(theirs)
     gate.pid()

@@ -225,9 +225,9 @@ class Doomed:
         self.process.kill()
         self.process.wait()
 
-    def ask_worker_to_end(self) -> None:
+    def ask_worker_to_end(self, signum: int = signal.SIGUSR1) -> None:
         """As an adopter does."""
-        signal_pidfd(self._pidfd, signal.SIGUSR1)
+        signal_pidfd(self._pidfd, signum)
 
     def ask_worker_until_it_exits(self) -> None:
         """As an impatient adopter does."""

@@ -639,6 +639,18 @@ def test_an_adopter_asks_by_a_signal(tmp_path: Path, fifo: Fifo) -> None:
     assert is_over(sleeper)
 
 
+def test_without_a_supervisor_a_term_ends_the_attempt_in_order(tmp_path: Path, fifo: Fifo) -> None:
+    with doomed(tmp_path, f"sleep 1000 & echo $! > {fifo}; wait") as left:
+        sleeper = fifo.pid()
+        left.kill()
+        left.ask_worker_to_end(signal.SIGTERM)  # it may not have noticed the death yet
+        left.worker_exits()
+        kept = left.outcome()
+    assert kept is not None
+    assert (kept.end.outcome, kept.end.signal) == (Outcome.CANCELLED, "SIGTERM")
+    assert is_over(sleeper)
+
+
 def test_an_adopter_that_asks_again_is_obeyed_sooner(tmp_path: Path, fifo: Fifo) -> None:
     command = f"trap 'echo heard > {fifo}' TERM; echo > {fifo}; while :; do sleep 0.01; done"
     with doomed(tmp_path, command, grace_seconds=1000.0) as left:
