@@ -2,10 +2,12 @@
 
 import os
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -70,6 +72,15 @@ def test_binds_are_pairs_or_an_object_and_may_name_the_environment(tmp_path: Pat
 def test_secrets_are_passwords_and_binds_named_like_one(tmp_path: Path) -> None:
     plan = _plan(tmp_path, command="commit", binds={"api_token": "t0ken", "year": "2024"})
     assert plan.secrets == {"S3cret_word", "t0ken"}
+
+
+def test_a_password_within_the_connection_string_is_a_secret(tmp_path: Path) -> None:
+    source = Datasource("siper", "scott/T1ger_x@db/fisco")
+    assert read_plan(_job(tmp_path, source, command="commit"), {}).secrets == {"T1ger_x"}
+
+
+def test_the_folder_of_tnsnames_may_come_from_the_environment(tmp_path: Path) -> None:
+    assert _plan(tmp_path, {"TNS_ADMIN": "/etc/tns"}, command="commit").source.config_dir == "/etc/tns"
 
 
 def test_a_password_that_is_the_users_name_is_not_masked(tmp_path: Path) -> None:
@@ -277,6 +288,17 @@ def test_the_client_is_loaded_once_and_before_the_first_connection(monkeypatch: 
         ("connect", {"user": "u", "dsn": "alias"}),
         ("connect", {"user": "u", "dsn": "alias"}),
     ]
+
+
+def test_a_login_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mflow.tasks.oracle.connection.LOGIN_SECONDS", 0.01)
+    answer = threading.Event()
+    driver = SimpleNamespace(connect=lambda **_: answer.wait())
+    with pytest.raises(TimeoutError) as caught:
+        connect(driver, _SOURCE)
+    answer.set()
+    failure = failure_of(caught.value)
+    assert (failure.code, failure.nature) == ("ORA-12170", Nature.NO_CONNECTION)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 https://python-oracledb.readthedocs.io/en/latest/user_guide/connection_handling.html
 """
 
+import queue
 import threading
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 20.0
 """How long a host that says nothing is waited for (thin mode; in thick mode sqlnet.ora says it)."""
+
+LOGIN_SECONDS = 2 * CONNECT_SECONDS
+"""How long all of a login may take. The driver bounds the connection and, if told so, each call, but not this."""
 
 _client_lock = threading.Lock()
 _client_is_loaded = False
@@ -27,11 +31,28 @@ def load_driver() -> ModuleType:
 
 
 def connect(driver: Any, source: Datasource) -> "Connection":
-    """Open a session. Raises the driver's own errors, or OSError for a host without an address."""
+    """Open a session. Raises the driver's own errors, or OSError: a host without an address, a login without answer.
+
+    A login that hangs is left to itself; a session that it still brings is dropped, and so closed.
+    """
     if source.thick:
         _load_client(driver, source)
-    made: Connection = driver.connect(**arguments(source))
-    return made
+    answers: queue.SimpleQueue[Connection | BaseException] = queue.SimpleQueue()
+
+    def log_in() -> None:
+        try:
+            answers.put(driver.connect(**arguments(source)))
+        except BaseException as error:  # noqa: BLE001  (raised again where it is waited for)
+            answers.put(error)
+
+    threading.Thread(target=log_in, name="oracle-login", daemon=True).start()
+    try:
+        answer = answers.get(timeout=LOGIN_SECONDS)
+    except queue.Empty:
+        raise TimeoutError(f"the login was not answered in {LOGIN_SECONDS:g} s") from None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
 def arguments(source: Datasource) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import decimal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mflow.tasks.oracle.failure import failure_of
@@ -26,6 +26,10 @@ SELECT type, line, position, text FROM all_errors
 WHERE owner = NVL(:owner, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')) AND name = :name ORDER BY type, sequence"""
 
 
+class Stopped(Exception):
+    """The attempt was told to end before the statement was sent."""
+
+
 class CompiledWithErrors(Exception):
     """What CREATE made is there, but it is not valid."""
 
@@ -34,10 +38,16 @@ class Execution:
     """The statements of one attempt in one session."""
 
     def __init__(
-        self, driver: Any, session: Session, log: Log, binds: Mapping[str, Any], fetch: int | None
+        self,
+        driver: Any,
+        session: Session,
+        log: Log,
+        binds: Mapping[str, Any],
+        fetch: int | None,
+        may_go_on: Callable[[], bool],
     ) -> None:
         self._driver, self._session, self._log = driver, session, log
-        self._binds, self._fetch = binds, fetch
+        self._binds, self._fetch, self._may_go_on = binds, fetch, may_go_on
 
     def check_binds(self, statements: Sequence[Statement]) -> None:
         """Every name that the statements bind has a value, and every value is bound. Raises ValueError.
@@ -55,15 +65,19 @@ class Execution:
             raise ValueError(f"`binds`: nothing uses :{', :'.join(sorted(unused))}")
 
     def run(self, statement: Statement) -> None:
-        """Run it and log what came of it. Raises the driver's errors, CompiledWithErrors."""
+        """Run it and log what came of it. Raises the driver's errors, CompiledWithErrors, Stopped."""
         began = time.monotonic()
         with self._session.call(), self._session.cursor() as cursor:
+            if (
+                not self._may_go_on()
+            ):  # asked within the call: a stop comes before this or finds a call to cancel
+                raise Stopped
             binds = {name: self._binds[name] for name in self._names(statement)}
             if self._fetch is not None:
                 cursor.arraysize = min(self._fetch + 1, _ROWS_AT_ONCE)
             cursor.outputtypehandler = self._exact
             cursor.execute(statement.text, binds)
-            done = self._rows(cursor)
+            done = "done, " if statement.is_block else self._rows(cursor)
             warning = cursor.warning
         self.log_output()
         self._log.say(f"{statement.title}: {done}{time.monotonic() - began:.3f} s")

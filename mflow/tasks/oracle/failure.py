@@ -55,6 +55,9 @@ class Failure:
 
 def failure_of(error: BaseException) -> Failure:
     """What an exception of the driver says. An OSError, too: the driver lets an unknown host's through."""
+    if isinstance(error, TimeoutError):
+        text = f"ORA-12170: {error}"
+        return Failure("ORA-12170", Nature.NO_CONNECTION, text, explain(text).cure)
     if isinstance(error, OSError):
         text = f"ORA-12545: the host cannot be reached: {error.strerror or error}"
         return Failure("ORA-12545", Nature.NO_CONNECTION, text, explain(text).cure)

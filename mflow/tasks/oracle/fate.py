@@ -26,11 +26,15 @@ GONE_SECONDS = 10.0
 
 _LOOK_AGAIN_SECONDS = 0.5
 
+_ANSWER_MILLISECONDS = 10_000
+"""ALTER SYSTEM KILL SESSION may itself wait, up to a minute, for what cannot be interrupted."""
+
 KILL_PROCEDURE = "MFLOW_KILL_SESSION"
 STATE_FUNCTION = "MFLOW_SESSION_STATE"
 
 _GONE_ALREADY = "ORA-00030"
 _MARKED = "ORA-00031"
+_STILL_AT_IT = "DPY-4024"
 
 
 class Fate(Enum):
@@ -68,7 +72,7 @@ class Watch:
         )
         if code == "ORA-06550":  # there is no such procedure for this user
             code, said = self._try(target.kill_statement.rstrip(";"), {})
-        return "" if not code or code in (_GONE_ALREADY, _MARKED) else said
+        return "" if not code or code in (_GONE_ALREADY, _MARKED, _STILL_AT_IT) else said
 
     def await_gone(self, target: SessionId, rest: Rest, seconds: float = GONE_SECONDS) -> Fate:
         """Look until it is gone or the time is over."""
@@ -154,7 +158,9 @@ def _of_status(status: str | None) -> Fate:
 
 def open_watch(driver: Any, source: Datasource, marks: Marks) -> Watch:
     """Open the second session. Raises the driver's errors, OSError or ValueError."""
-    return Watch(driver, open_session(driver, source, marks.for_ending()))
+    session = open_session(driver, source, marks.for_ending())
+    session.connection.call_timeout = _ANSWER_MILLISECONDS
+    return Watch(driver, session)
 
 
 def settle_session(

@@ -1,9 +1,10 @@
 """What an attempt is to do, read from its job before any connection is made."""
 
 import os
+import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from mflow.core.model import Datasource
 from mflow.core.secrets import looks_secret
 from mflow.tasks.oracle.script import Step, split
 from mflow.tasks.oracle.statement import Statement, read_command
+
+_LOGIN = re.compile(r"^\s*[^/\s@]+/([^@]+)@")
+"""`user/password@dsn`, which the driver accepts as a connection string."""
 
 LARGEST_SCRIPT_BYTES = 64 * 1024 * 1024
 
@@ -39,6 +43,8 @@ def read_plan(job: Job, environ: Mapping[str, str]) -> Plan:
     """Raises ValueError or OSError, in words for a person, if it cannot be run; nothing was sent then."""
     options = job.options
     source = _source(job.private.get("datasource"), options.get("db"))
+    if source.config_dir is None:
+        source = replace(source, config_dir=environ.get("TNS_ADMIN"))
     binds = read_binds(options, environ)
     return Plan(
         source=source,
@@ -85,6 +91,7 @@ def _secrets(source: Datasource, binds: Mapping[str, Any]) -> frozenset[str]:
     """Passwords, and binds named like one. A password that is the user's name hides nothing, and its masking would
     deface every schema's name in the log."""
     found = {source.password, source.wallet_password}
+    found |= set(_LOGIN.findall(source.connection_string))
     found |= {value for name, value in binds.items() if isinstance(value, str) and looks_secret(name)}
     return frozenset(value for value in found if value and value.lower() != (source.user or "").lower())
 

@@ -17,7 +17,7 @@ from mflow.core.contracts import Job, Running, StopStep, Workbench
 from mflow.core.model import AttemptEnd
 from mflow.core.oracle_errors import Nature
 from mflow.core.states import Outcome
-from mflow.tasks.oracle.connection import CONNECT_SECONDS, load_driver
+from mflow.tasks.oracle.connection import LOGIN_SECONDS, load_driver
 from mflow.tasks.oracle.control import Control, Stage
 from mflow.tasks.oracle.earlier import Earlier
 from mflow.tasks.oracle.ending import SETTLE_SECONDS, Ending
@@ -43,7 +43,7 @@ class OracleRunner:
 class OracleAttempt:
     """A `Remote` of `core.contracts`."""
 
-    patience_seconds = CONNECT_SECONDS + GONE_SECONDS + SETTLE_SECONDS + 5.0
+    patience_seconds = LOGIN_SECONDS + GONE_SECONDS + SETTLE_SECONDS + 5.0
     sessions: frozenset[int] = frozenset()  # of processes: there are none
 
     def __init__(self, job: Job, bench: Workbench, load: Callable[[], Any]) -> None:

@@ -14,7 +14,13 @@ from mflow.core.states import Outcome
 from mflow.tasks.oracle import guard
 from mflow.tasks.oracle.control import Control, Stage
 from mflow.tasks.oracle.earlier import LOG, LTXID, committed_mark, committing_mark
-from mflow.tasks.oracle.execution import COMPILED_WITH_ERRORS, CompiledWithErrors, Execution, place_of
+from mflow.tasks.oracle.execution import (
+    COMPILED_WITH_ERRORS,
+    CompiledWithErrors,
+    Execution,
+    Stopped,
+    place_of,
+)
 from mflow.tasks.oracle.failure import Failure, failure_of
 from mflow.tasks.oracle.loss import WELL, Loss, judge_loss
 from mflow.tasks.oracle.plan import Plan
@@ -37,7 +43,7 @@ class Transaction:
         self._session, self._plan, self._driver, self._marks = session, plan, driver, marks
         self._control, self._bench = control, bench
         self._say = control.log.say
-        self._execution = Execution(driver, session, control.log, plan.binds, plan.fetch)
+        self._execution = Execution(driver, session, control.log, plan.binds, plan.fetch, control.may_go_on)
         self._ltxid = guard.read_ltxid(session.connection) if plan.transaction_guard else b""
         self._committed = False  # some of it, before the end
 
@@ -90,8 +96,6 @@ class Transaction:
         for step in self._plan.steps:
             if isinstance(step, Note):
                 (self._control.log.put if step.is_output else self._say)(f"{step.text}\n")
-            elif not self._control.may_go_on():
-                return self._undone()
             elif (end := self._run_statement(step)) is not _GO_ON:
                 return end
         return self._commit()
@@ -103,6 +107,8 @@ class Transaction:
         self._read_ltxid()
         try:
             self._execution.run(statement)
+        except Stopped:
+            return self._undone()
         except CompiledWithErrors as error:
             self._roll_back()
             return self._error(COMPILED_WITH_ERRORS, f"{place}{error}", safe=False)
