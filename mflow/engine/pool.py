@@ -26,6 +26,9 @@ from mflow.engine.worker import worker_main
 PRELOADED = ["mflow.engine.forkserver_preload"]
 """What the fork server imports once, for all workers."""
 
+_UNSEEN = 255
+"""What multiprocessing says of a process whose fork server has died before it could tell."""
+
 CAUSE_SECONDS = 0.5
 """How long the fork server is given to say how a worker died."""
 
@@ -81,7 +84,7 @@ class Worker:
         """How the process ended, in words, if its parent can still tell; it is over already."""
         self._process.join(CAUSE_SECONDS)  # the fork server has yet to reap it
         code = self._process.exitcode
-        if code is None:
+        if code in (None, _UNSEEN):
             return "its end was not seen"
         return _cause(code)
 
