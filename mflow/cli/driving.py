@@ -172,9 +172,10 @@ def _last_words(verdict: "Verdict", assignment: "Assignment", around: Surroundin
 
 def _final_view(run_id: int, around: Surroundings) -> RunView:
     from mflow.cli.reading import read_view
+    from mflow.cli.status_page import MOST_ROWS
 
     store = around.database.open()
     try:
-        return read_view(store, run_id)
+        return read_view(store, run_id, most_tasks=MOST_ROWS)
     finally:
         store.close()

@@ -6,6 +6,7 @@ from mflow.cli.wording import clean, moment
 from mflow.core.contracts import Store
 from mflow.core.errors import RunOwned
 from mflow.core.model import RunRow
+from mflow.engine.identity import signal_verified
 from mflow.engine.ownership import end_owner, owner_alive
 from mflow.store.patience import patient
 
@@ -29,9 +30,24 @@ def own(store: Store, run: RunRow, *, takeover: bool = False) -> int:
     The fence comes first: from then on nothing that the other one writes is taken. An owner that only its lease
     shows to be dead must be without one at that very moment.
     """
+    if takeover:
+        _require_endable(run)
     owner = new_owner()
     there = run.owner is not None and not run.owner.identity.same_kernel(owner.identity)
     lapsed = there and bool(run.lease_expired) and not takeover
     fence = patient(lambda: store.acquire(run.id, owner, fence=run.fence, lapsed=lapsed))
     end_owner(run)
     return fence
+
+
+def _require_endable(run: RunRow) -> None:
+    """Raise RunOwned for a supervisor that this user may not end: better before its fence is gone than after."""
+    if run.owner is None:
+        return
+    try:
+        signal_verified(run.owner.identity, 0)
+    except PermissionError as error:
+        raise RunOwned(
+            f"the supervisor of run {run.id} (pid {run.owner.identity.pid}) belongs to {clean(run.owner.user)}",
+            hint=f"take the run over as {clean(run.owner.user)} or as root",
+        ) from error
