@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class Project:
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder = folder
         self._environ = {**spark_environ(home), "PYTHONPATH": str(ROOT)}
+        self._started: list[subprocess.Popen[str]] = []
 
     def tasks(self, *tasks: Mapping[str, Any]) -> None:
         """Write the task file."""
@@ -35,7 +36,7 @@ class Project:
     def start(self, *words: str) -> "subprocess.Popen[str]":
         """mflow in the background, what it says in a file."""
         with (self.folder / "said").open("a") as said:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "mflow", *words],
                 cwd=self.folder,
                 env=self._environ,
@@ -44,6 +45,14 @@ class Project:
                 stderr=said,
                 text=True,
             )
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Leave nothing running behind a test that failed."""
+        for process in self._started:
+            process.terminate()
+            process.wait(PATIENCE_SECONDS)
 
     def said(self) -> str:
         """All it said."""
@@ -75,9 +84,11 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path, home: Path) -> Project:
+def project(tmp_path: Path, home: Path) -> Iterator[Project]:
     """An empty one."""
-    return Project(tmp_path, home)
+    made = Project(tmp_path, home)
+    yield made
+    made.end()
 
 
 def test_the_example_on_a_standalone_master_as_the_origin_writes_it(project: Project, master: Master) -> None:
