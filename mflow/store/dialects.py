@@ -10,6 +10,7 @@ from operator import itemgetter
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from mflow.core.errors import StoreRefused
@@ -27,8 +28,13 @@ class Dialect:
     """The hooks, with what holds for most databases. One object serves one store."""
 
     name: str
-    driver_error: type[Exception]  # what the driver itself raises
+    driver_errors: tuple[type[Exception], ...]  # what the driver itself raises
     upgrades_itself = False  # by any `mflow run`; else only by `mflow db upgrade`
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What `failure` understands."""
+        return (DBAPIError, PoolTimeout, *self.driver_errors)
 
     def begin(self, engine: Engine, run_id: int | None, *, write: bool) -> Connection:
         """A connection in a new transaction; `run_id` is what it will be used for, if that is known."""
@@ -47,7 +53,7 @@ class Dialect:
         """Undo what there is to undo, and let go of the connection. Never raises."""
         try:
             conn.close()
-        except (DBAPIError, self.driver_error):  # the connection is gone, and with it the transaction
+        except self.errors:  # the connection is gone, and with it the transaction
             conn.invalidate()
             conn.close()
 
@@ -81,7 +87,7 @@ class Sqlite(Dialect):
     """
 
     name = "sqlite"
-    driver_error = sqlite3.Error
+    driver_errors = (sqlite3.Error,)
     upgrades_itself = True
 
     def __init__(self) -> None:
@@ -168,7 +174,10 @@ class Oracle(Dialect):
     def __init__(self) -> None:
         import oracledb
 
-        self.driver_error = oracledb.Error
+        self.driver_errors = (
+            oracledb.Error,
+            OSError,
+        )  # the socket's own errors pass through the driver at times
         self._has_origin: bool | None = None
 
     def begin(self, engine: Engine, run_id: int | None, *, write: bool) -> Connection:
@@ -183,6 +192,8 @@ class Oracle(Dialect):
     def failure(self, error: BaseException) -> Failure:
         """By the code in the text."""
         found = explain(str((error.orig if isinstance(error, DBAPIError) else None) or error))
+        if isinstance(error, OSError):
+            return Failure(Kind.TRANSIENT, f"the connection was lost ({found.text})")
         if found.code == "ORA-00942":
             return Failure(
                 Kind.OUTDATED, found.text, "The tables are missing, or this user may not see them."

@@ -70,7 +70,8 @@ def shown(source: Datasource) -> str:
 
 def engine(source: Datasource) -> Engine:
     """An engine whose sessions bear the mark of mflow, and of who uses it, in V$SESSION."""
-    require_plain(source.schema)
+    _require_login(source)
+    _require_plain(source.schema)
     made = sa.create_engine(
         "oracle+oracledb://",
         creator=partial(_connect, source),
@@ -85,8 +86,16 @@ def engine(source: Datasource) -> Engine:
     return made
 
 
-def require_plain(schema: str | None) -> None:
-    """Raise StoreRefused unless the owner's name can stand in a statement as it is."""
+def _require_login(source: Datasource) -> None:
+    """Thick mode may know the user from the operating system or a wallet; thin mode would ask for thick mode."""
+    if not source.user and not source.thick:
+        raise StoreRefused(
+            f"{shown(source)}: no user is given", hint="Give `user` and `password` in oracle.json."
+        )
+
+
+def _require_plain(schema: str | None) -> None:
+    """The owner's name must be able to stand in a statement as it is."""
     if schema is not None and not _PLAIN_NAME.fullmatch(schema):
         raise StoreRefused(f"`schema` is not a plain name: {schema!r}", hint="Give the owner of the tables.")
 
@@ -94,7 +103,7 @@ def require_plain(schema: str | None) -> None:
 def _connect(source: Datasource) -> oracledb.Connection:
     if source.thick:
         start_client(source)
-    conn = _in_time(lambda: oracledb.connect(**arguments(source)))
+    conn = _in_time(partial(_log_in, source))
     conn.call_timeout = int(CALL_SECONDS * 1000)
     conn.module = MODULE
     conn.client_identifier = whoami()[:64]
@@ -102,6 +111,13 @@ def _connect(source: Datasource) -> oracledb.Connection:
         with conn.cursor() as cursor:
             cursor.execute(f'ALTER SESSION SET CURRENT_SCHEMA = "{source.schema.upper()}"')
     return conn
+
+
+def _log_in(source: Datasource) -> oracledb.Connection:
+    try:
+        return oracledb.connect(**arguments(source))
+    except OSError as error:  # of a host name that cannot be resolved, for example
+        raise oracledb.OperationalError(f"DPY-6005: cannot connect to database.\n{error}") from error
 
 
 def _in_time(login: Callable[[], oracledb.Connection]) -> oracledb.Connection:

@@ -26,7 +26,7 @@ def _insist(call: Callable[[], Answer], patience_seconds: float) -> Answer:
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(StoreUnavailable),
         wait=tenacity.wait_random_exponential(multiplier=0.05, max=2.0),
-        stop=tenacity.stop_after_delay(patience_seconds),
+        stop=tenacity.stop_before_delay(patience_seconds),
         reraise=True,
     )
     return retrying(call)

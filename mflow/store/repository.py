@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from mflow.core.contracts import AttemptRow, Edit, NewRun, Pulse
-from mflow.core.errors import RunNotFound, StoreRefused, StoreUnavailable, Superseded
+from mflow.core.errors import RunNotFound, StoreError, StoreRefused, StoreUnavailable, Superseded
 from mflow.core.kept import definition_from_json, definition_to_json, graph_from_json
 from mflow.core.model import Batch, Definition, Owner, RunRow, RunSummary, TaskRow
 from mflow.core.states import RunState, TaskState
@@ -81,7 +81,7 @@ class SqlStore:
         try:
             self.dialect.close()
             self.engine.dispose()
-        except (DBAPIError, self.dialect.driver_error):
+        except self.dialect.errors:
             pass
 
     def schema_version(self) -> str | None:
@@ -313,11 +313,11 @@ class SqlStore:
         except BaseException as error:
             if conn is not None:
                 self.dialect.rollback(conn)
-            if isinstance(error, (DBAPIError, PoolTimeout, self.dialect.driver_error)):
+            if isinstance(error, self.dialect.errors):
                 raise self._error(error, committing=committing and write) from error
             raise
 
-    def _error(self, error: Exception, *, committing: bool = False) -> Exception:
+    def _error(self, error: Exception, *, committing: bool) -> StoreError:
         if isinstance(error, PoolTimeout):
             return StoreUnavailable(f"{self.url}: no connection became free")
         return to_error(self.dialect.failure(error).at(self.url), committing=committing)

@@ -12,6 +12,7 @@ from mflow.core.errors import StoreRefused, Superseded
 from mflow.core.model import Batch
 from mflow.core.states import RunState, TaskState
 from mflow.store.patience import patient
+from mflow.store.statements import advance_run
 from tests.store.databases import Database
 from tests.store.samples import claim, create, owner, running
 
@@ -119,3 +120,26 @@ def test_same_batch_from_two_threads_is_applied_once(database: Database) -> None
     )
     assert sorted(type(answer).__name__ for answer in answers) == ["NoneType", StoreRefused.__name__]
     assert first.read_tasks(run.id)[0].attempts == 1
+
+
+def test_commit_still_under_way_is_waited_for_before_it_is_said_what_was_applied(database: Database) -> None:
+    """The connection may be lost while the database has yet to carry out the commit: no hasty answer then."""
+    sender, asker = database.open(), database.open()
+    run = running(sender)
+    conn = sender.dialect.begin(sender.engine, run.id, write=True)
+    sender.dialect.many(conn, advance_run(None, release=False), [(2, run.id, 1)])
+    asked = threading.Event()
+    answers: list[bool] = []
+
+    def ask() -> None:
+        asked.set()
+        answers.append(asker.was_applied(run.id, 1, 2))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    asked.wait()
+    thread.join(0.3)
+    assert answers == []
+    sender.dialect.commit(conn)
+    thread.join()
+    assert answers == [True]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mflow.core.errors import StoreRefused, StoreUnavailable
+from mflow.core.errors import StoreOutdated, StoreUnavailable
 from tests.store.databases import Database
 from tests.store.samples import create
 
@@ -32,6 +32,6 @@ def test_another_file_in_its_place_is_not_taken_for_it(sqlite: Database, tmp_pat
     connection.execute("CREATE TABLE theirs (id INTEGER)")
     connection.close()
     theirs = (tmp_path / "mflow.db").read_bytes()
-    with pytest.raises(StoreRefused):
+    with pytest.raises(StoreOutdated):
         store.heartbeat(run.id, 1)
     assert (tmp_path / "mflow.db").read_bytes() == theirs
