@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from mflow.core.errors import RunNotFound
 from mflow.core.model import RunRow
-from mflow.core.view import RunView, blocked_by, may_be_blocked, shown_state
+from mflow.core.view import RunView, blocked_by, may_be_blocked, view_run
 from mflow.store.repository import SqlStore
 
 
@@ -18,17 +18,13 @@ def read_view(store: SqlStore, run_id: int | None, *, most_tasks: int | None = N
     run = store.read_run(run_id) if run_id is not None else _newest(store)
     counts = store.counts(run.id)
     whole = most_tasks is None or sum(counts.values()) <= most_tasks
-    alive = is_alive(run)
-    return RunView(
-        run=run,
-        state=shown_state(run, alive),
-        alive=alive,
-        counts=counts,
-        tasks=store.read_tasks(run.id)
-        if whole or most_tasks is None
-        else store.read_notable(run.id, most_tasks),
+    return view_run(
+        run,
+        store.read_tasks(run.id) if whole or most_tasks is None else store.read_notable(run.id, most_tasks),
+        counts,
+        _blocked(store, run.id) if may_be_blocked(counts) else {},
+        alive=is_alive(run),
         now=datetime.now(UTC),
-        blocked=_blocked(store, run.id) if may_be_blocked(counts) else {},
     )
 
 

@@ -34,21 +34,22 @@ class RunView:
 
 def view_run(
     run: RunRow,
-    rows: Sequence[TaskRow],
-    graph: Iterable[Node],
+    tasks: Sequence[TaskRow],
+    counts: Mapping[TaskState, int],
+    blocked: Mapping[str, tuple[str, ...]],
     *,
     alive: bool | None,
     now: datetime,
 ) -> RunView:
-    """Put together what is known of a run, from all its tasks. `graph` may be empty where nothing can be blocked."""
+    """Put together what is known of a run."""
     return RunView(
         run=run,
         state=shown_state(run, alive),
         alive=alive if run.owner else None,
-        counts=count_states(rows),
-        tasks=rows,
+        counts=all_states(counts),
+        tasks=tasks,
         now=now,
-        blocked=blocked_by(graph, {row.id: row.state for row in rows}),
+        blocked=blocked,
     )
 
 
@@ -56,14 +57,6 @@ def shown_state(run: RunRow, alive: bool | None) -> RunState:
     """INTERRUPTED if the run is not over and nobody drives it: only a resume gets it on."""
     over = run.state in (RunState.SUCCESS, RunState.FAILED)
     return RunState.INTERRUPTED if not over and (run.owner is None or alive is False) else run.state
-
-
-def count_states(rows: Iterable[TaskRow]) -> dict[TaskState, int]:
-    """How many tasks are in each of the four states, all four always."""
-    counts = dict.fromkeys(TaskState, 0)
-    for row in rows:
-        counts[row.state] += 1
-    return counts
 
 
 def all_states(counts: Mapping[TaskState, int]) -> dict[TaskState, int]:
@@ -100,7 +93,7 @@ def current_try(row: TaskRow) -> int:
 
 
 def may_be_blocked(counts: Mapping[TaskState, int]) -> bool:
-    """False if no task can be blocked, so that the definition need not be read."""
+    """False if no task can be blocked, so that the graph need not be read."""
     return bool(counts[TaskState.FAILED] and counts[TaskState.PENDING])
 
 

@@ -1,12 +1,13 @@
 """Rows and views made by hand, for tests of what is shown."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mflow.core.model import AttemptEnd, Definition, Identity, Owner, RunRow, TaskRow
 from mflow.core.states import Outcome, RunState, TaskState
-from mflow.core.view import Node, RunView, view_run
+from mflow.core.view import Node, RunView, blocked_by, view_run
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
 OWNER = Owner(Identity("alpha", "boot", 1, 4711, 99), "ana", NOON)
@@ -77,4 +78,8 @@ def view(
     seconds: float = 60,
     **changes: Any,
 ) -> RunView:
-    return view_run(run_row(**changes), rows, nodes, alive=alive, now=later(seconds))
+    states = {row.id: row.state for row in rows}
+    blocked = blocked_by(nodes, states)
+    return view_run(
+        run_row(**changes), rows, Counter(states.values()), blocked, alive=alive, now=later(seconds)
+    )

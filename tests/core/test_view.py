@@ -69,9 +69,9 @@ def test_a_run_that_nobody_drives_is_interrupted(
 
 
 def test_all_four_states_are_counted_always() -> None:
-    counts = view.count_states(rows(("a", TaskState.FAILED), ("b", TaskState.FAILED)))
+    counts = view.all_states({TaskState.FAILED: 2})
     assert counts == {TaskState.PENDING: 0, TaskState.RUNNING: 0, TaskState.SUCCESS: 0, TaskState.FAILED: 2}
-    assert list(view.all_states({TaskState.FAILED: 2})) == list(TaskState)
+    assert list(counts) == list(TaskState)
 
 
 def test_blocked_is_what_waits_for_a_failure_at_any_distance() -> None:
@@ -92,7 +92,12 @@ def test_nothing_is_blocked_without_a_failure() -> None:
     graph = graph_of(a=(), b=("a",))
     states = rows(("a", TaskState.RUNNING), ("b", TaskState.PENDING))
     assert blocked(graph, states) == {}
-    assert not view.may_be_blocked(view.count_states(states))
+
+
+def test_only_what_waits_beside_a_failure_can_be_blocked() -> None:
+    assert view.may_be_blocked(view.all_states({TaskState.FAILED: 1, TaskState.PENDING: 1}))
+    assert not view.may_be_blocked(view.all_states({TaskState.PENDING: 1}))
+    assert not view.may_be_blocked(view.all_states({TaskState.FAILED: 1, TaskState.SUCCESS: 1}))
 
 
 def test_a_task_names_a_bounded_number_of_blockers() -> None:
@@ -172,7 +177,12 @@ def test_status_object_is_the_contract() -> None:
     failed = TaskRow(0, "a", "bash", TaskState.FAILED, 2, 2, 2, pid=12, log="/w/logs/run-7/a.2.log", end=end)
     waiting = TaskRow(1, "b", "bash", TaskState.PENDING)
     shown = view.view_run(
-        run_row(), [failed, waiting], graph_of(a=(), b=("a",)), alive=None, now=NOON + timedelta(seconds=9)
+        run_row(),
+        [failed, waiting],
+        {TaskState.FAILED: 1, TaskState.PENDING: 1},
+        {"b": ("a",)},
+        alive=None,
+        now=NOON + timedelta(seconds=9),
     )
     assert json.loads(json.dumps(view.status_object(shown))) == {
         "run": {
@@ -234,7 +244,7 @@ def test_status_object_is_the_contract() -> None:
 
 
 def test_a_run_without_owner_says_null() -> None:
-    shown = view.view_run(run_row(owner=None), [], (), alive=None, now=NOON)
+    shown = view.view_run(run_row(owner=None), [], {}, {}, alive=None, now=NOON)
     assert view.status_object(shown)["run"]["owner"] is None
     assert view.status_object(shown)["run"]["state"] == "INTERRUPTED"
 
