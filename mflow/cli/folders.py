@@ -28,18 +28,32 @@ def require_log_directory(path: str) -> None:
 def make_run_folder(store: Store, run: RunRow, fence: int) -> RunRow:
     """Make the folder of a new run, exclusively; the run with the folder that it got.
 
-    `run-<id>` may be there already: sites keep several databases over one log directory.
+    `run-<id>` may be there already: sites keep several databases over one log directory. A folder that also bears
+    our own uid can only be one that we did not live to use.
     """
-    for path in (run.folder, f"{run.folder}-{run.uid[:8]}"):
-        try:
-            Path(path).mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UsageError(
-                f"the folder {path} for the run's logs cannot be made: {error.strerror}"
-            ) from error
-        if path != run.folder:
-            store.set_folder(run.id, fence, path)
-        return replace(run, folder=path)
-    raise UsageError(f"the folders {run.folder} and {run.folder}-{run.uid[:8]} are there already")
+    if _make(run.folder, exist_ok=False):
+        return run
+    own = run if run.folder.endswith(run.uid[:8]) else replace(run, folder=f"{run.folder}-{run.uid[:8]}")
+    _make(own.folder, exist_ok=True)
+    store.set_folder(run.id, fence, own.folder)
+    return own
+
+
+def require_run_folder(store: Store, run: RunRow, fence: int) -> RunRow:
+    """For a run of which nothing has begun: its supervisor may have died before the folder was made or made known."""
+    from mflow.engine.evidence import is_marked
+
+    return run if is_marked(run) else make_run_folder(store, run, fence)
+
+
+def _make(path: str, *, exist_ok: bool) -> bool:
+    """False if there is something of that name. Raises UsageError."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=exist_ok)
+    except FileExistsError:
+        if not exist_ok:
+            return False
+        raise UsageError(f"the folder {path} for the run's logs cannot be made: it is a file") from None
+    except OSError as error:
+        raise UsageError(f"the folder {path} for the run's logs cannot be made: {error.strerror}") from error
+    return True

@@ -9,7 +9,7 @@ from mflow.cli import edited
 from mflow.cli.boundary import tell, warn
 from mflow.cli.database import Database
 from mflow.cli.driving import drive, ignore_hangups, surroundings
-from mflow.cli.folders import require_log_directory
+from mflow.cli.folders import require_log_directory, require_run_folder
 from mflow.cli.hints import Commands
 from mflow.cli.inputs import announce, show_warnings
 from mflow.cli.kept_files import kept_settings, may_have_changed, read_taskfile
@@ -109,6 +109,8 @@ class Resumption:
     def _drive(self, fence: int, definition: Definition, settings: "Settings") -> NoReturn:
         taken = patient(lambda: self.store.read_run(self.run.id))
         rows = patient(lambda: self.store.read_tasks(self.run.id))
+        if not any(row.attempts for row in rows):
+            taken = require_run_folder(self.store, taken, fence)
         self.store.close()
         secrets = settings.secrets | definition_secrets(definition)
         around = surroundings(self.database, self.commands, settings, secrets)

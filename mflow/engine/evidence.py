@@ -37,6 +37,11 @@ def mark_folder(run: RunRow) -> None:
     _mark(run).touch(exist_ok=True)
 
 
+def is_marked(run: RunRow) -> bool:
+    """Whether the folder is this run's own, as it was made."""
+    return _mark(run).exists()
+
+
 def settle(run: RunRow, row: TaskRow, spare: Iterable[int] = ()) -> tuple[Decision, Evidence]:
     """Decide about one attempt nobody watched, doing what the decision asks for on the way.
 
@@ -117,7 +122,7 @@ def _log_trace(run: RunRow, row: TaskRow) -> LogTrace:
                 return LogTrace.SECURED
         if any_trace(row.log, fallback_folder=fallback_folder(run.uid)):
             return LogTrace.FOUND
-        return LogTrace.ABSENT if _mark(run).exists() else LogTrace.UNPROVEN
+        return LogTrace.ABSENT if is_marked(run) else LogTrace.UNPROVEN
     except OSError:
         return LogTrace.UNPROVEN
 

@@ -144,10 +144,10 @@ class Supervisor:
         self._reporter.began(self._run, assignment.definition, assignment.rows)
         if self._run.cancelled_by:
             self._halting.cancel(self._run.cancelled_by)
+        if not any(row.attempts for row in assignment.rows):
+            mark_folder(self._run)
         if assignment.resumed:
             self._losses.recover(assignment.rows, self._staff.adopt)
-        else:
-            mark_folder(self._run)
         now = clock.now().mono
         self._timers.set("config", now + assignment.config.check_new_config_interval)
         if self._reporter.refresh_seconds is not None:

@@ -72,6 +72,8 @@ class Life:
         before = draw.sample(sorted(depends), min(len(depends), draw.choice([0, 0, 1, 2])))
         depends[name] = before
         seconds = draw.choice(["0", "0", "0.01", "0.05", "0.1", f"{draw.uniform(0.05, 0.3):.3f}"])
+        if draw.random() < 0.05:
+            seconds = f"{draw.uniform(1, 3):.3f}"  # long enough to outlive a supervisor and be adopted by the next
         first = "first" if draw.random() < 0.1 else ""
         command = f"exec bash {self._site.folder}/task.sh {seconds} {first}"
         retry = {"attempts": 3, "wait_seconds": draw.choice([0, 0.05])}

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mflow.cli.folders import make_run_folder, require_log_directory
+from mflow.cli.folders import make_run_folder, require_log_directory, require_run_folder
 from mflow.core.errors import UsageError
+from mflow.engine.evidence import mark_folder
 from tests.cli.project import Project, bash_tasks
 from tests.cli.rows import run_row
 
@@ -18,7 +19,28 @@ def test_a_run_has_its_folder_to_itself(project: Project) -> None:
     assert moved.folder == f"{run.folder}-{run.uid[:8]}"
     assert Path(moved.folder).is_dir()
     assert store.read_run(run_id).folder == moved.folder
-    with pytest.raises(UsageError, match="are there already"):
+    store.close()
+
+
+def test_a_folder_with_its_own_uid_is_one_that_it_did_not_live_to_use(project: Project) -> None:
+    run_id = project.new_run(*bash_tasks(a=()))
+    store = project.store()
+    run = store.read_run(run_id)
+    Path(f"{run.folder}-{run.uid[:8]}").mkdir()
+    moved = require_run_folder(store, run, 1)
+    assert moved.folder == f"{run.folder}-{run.uid[:8]}"
+    assert store.read_run(run_id).folder == moved.folder
+    mark_folder(moved)
+    assert require_run_folder(store, moved, 1) == moved
+    store.close()
+
+
+def test_a_file_in_the_place_of_the_folder_is_said(project: Project) -> None:
+    run_id = project.new_run(*bash_tasks(a=()))
+    store = project.store()
+    run = store.read_run(run_id)
+    Path(f"{run.folder}-{run.uid[:8]}").touch()
+    with pytest.raises(UsageError, match="it is a file"):
         make_run_folder(store, run, 1)
     store.close()
 
