@@ -86,9 +86,9 @@ def sqlite_path(url: URL) -> str:
 
 
 def connect_sqlite(path: str, *, create: bool) -> SqlStore:
-    sqlite_file.require_place(path, create=create)
-    read_only = sqlite_file.is_read_only(path)
     try:
+        sqlite_file.require_place(path, create=create)
+        read_only = sqlite_file.is_read_only(path)
         warnings = _prepare(path, create=create and not read_only, read_only=read_only)
     except sqlite3.Error as error:
         raise to_error(sqlite_file.explain(error).at(path)) from error

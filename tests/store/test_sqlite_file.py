@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -295,17 +296,16 @@ def as_nobody(code: str, *arguments: str) -> str:
 
 
 @pytest.fixture
-def closed_file(path: Path) -> Iterator[Path]:
-    """A file with a run in it, in a folder that only its owner may write."""
-    with closing(open_store(url(path), create=True)) as store:
-        create(store)
-    for folder in (path.parent, *path.parent.parents):
-        if folder.owner() == path.owner() and len(folder.parts) > 2:
-            folder.chmod(0o755)
-    path.chmod(0o444)
-    path.parent.chmod(0o555)
-    yield path
-    path.parent.chmod(0o755)
+def closed_file() -> Iterator[Path]:
+    """A file with a run in it that everybody may read, in a folder that only its owner may write."""
+    with tempfile.TemporaryDirectory(prefix="mflow-test-") as folder:
+        path = Path(folder) / "mflow.db"
+        with closing(open_store(url(path), create=True)) as store:
+            create(store)
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+        yield path
+        path.parent.chmod(0o755)
 
 
 READ = "store = open_store(sys.argv[1]); print(store.newest_run().state, store.warnings)\n"
@@ -339,6 +339,14 @@ def test_read_only_file_of_a_live_run(closed_file: Path) -> None:
 def test_folder_that_may_not_be_written(closed_file: Path) -> None:
     code = "try:\n    open_store(sys.argv[1], create=True)\nexcept StoreRefused as error:\n    print(error)\n"
     assert "no permission to make a file in" in as_nobody(code, url(closed_file.parent / "new.db"))
+
+
+def test_folder_that_may_not_be_entered(closed_file: Path) -> None:
+    closed_file.parent.chmod(0)
+    for create_it in (False, True):
+        code = f"try:\n    open_store(sys.argv[1], create={create_it})\n"
+        refused = as_nobody(f"{code}except StoreRefused as error:\n    print(error)\n", url(closed_file))
+        assert "mflow.db: Permission denied" in refused
 
 
 def test_file_that_may_not_be_read(closed_file: Path) -> None:
