@@ -25,7 +25,13 @@ class Reporter(Protocol):
         """An attempt was handed to a worker (or adopted from one)."""
 
     def attempt_ended(
-        self, task_no: int, attempt: int, to: TaskState, end: AttemptEnd, not_before: datetime | None, log: str
+        self,
+        task_no: int,
+        attempt: int,
+        to: TaskState,
+        end: AttemptEnd,
+        not_before: datetime | None,
+        log: str,
     ) -> None:
         """An attempt is over, and this is committed."""
 
