@@ -96,11 +96,15 @@ class Run:
     @property
     def id(self) -> int:
         """The number in the first line of its stdout."""
-        if not self._first and self.process.stdout and not self.process.stdout.closed:
-            self._first = self.process.stdout.readline()
+        self.wait_for_id()
         first = (self._first + self._rest).partition("\n")[0]
         assert first.startswith("run "), self.end()
         return int(first.removeprefix("run "))
+
+    def wait_for_id(self) -> None:
+        """Until the first line of its stdout has come, or it has ended without one."""
+        if not self._first and self.process.stdout and not self.process.stdout.closed:
+            self._first = self.process.stdout.readline()
 
     def end(self) -> Done:
         """Wait for its end."""

@@ -216,7 +216,7 @@ def test_a_refused_login_is_not_tried_again(attempts: Attempts) -> None:
 def test_a_database_that_is_not_there_may_be_tried_again(attempts: Attempts, control: Control) -> None:
     control("refuse", seconds=PATIENCE_SECONDS)
     end = attempts.run(command=_INSERT)
-    assert (end.outcome, end.retry_safe) == (Outcome.ERROR, True)
+    assert (end.outcome, end.error, end.retry_safe) == (Outcome.ERROR, "ORA-12541", True)
     assert end.message is not None
     assert end.message.startswith("no connection: DPY-6005: cannot connect to database")
 

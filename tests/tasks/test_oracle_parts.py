@@ -166,6 +166,16 @@ def test_an_unknown_host_is_a_connection_error() -> None:
     assert (failure.code, failure.nature) == ("ORA-12545", Nature.NO_CONNECTION)
 
 
+def test_the_drivers_own_errors_have_the_code_that_people_know() -> None:
+    text = 'DPY-6005: cannot connect to database.\nDPY-6001: Service "X" is not registered. (Similar to ORA-12514)'
+    failure = failure_of(Exception(_Detail(text, 0, "DPY-6005")))
+    assert (failure.code, failure.nature) == ("ORA-12514", Nature.NO_CONNECTION)
+    assert (
+        failure.message
+        == "DPY-6005: cannot connect to database.; DPY-6001: " + text.partition("DPY-6001: ")[2]
+    )
+
+
 def test_conflicts() -> None:
     assert failure_of(Exception(_Detail("ORA-00060: deadlock", 60, "ORA-00060"))).is_conflict
     assert not failure_of(Exception(_Detail("ORA-00054: busy", 54, "ORA-00054"))).is_conflict

@@ -1,5 +1,6 @@
 """An exception of the driver as mflow judges it: its code, what became of the session, what a person reads."""
 
+import re
 from dataclasses import dataclass
 
 from mflow.core.oracle_errors import Nature, explain, one_line
@@ -12,6 +13,9 @@ _CONFLICTS = frozenset({"ORA-00060", "ORA-08177"})
 
 _HEADS = frozenset({"ORA-06550", "DPY-4011", "DPY-6005"})
 """Codes whose own line says only where, or that something went wrong; the next line says what."""
+
+_SIMILAR = re.compile(r"\(Similar to (ORA-\d{5})\)")
+"""The thin driver's own errors name the code that people know, and have in `on_errors`."""
 
 _LONGEST_MESSAGE = 1000
 
@@ -66,7 +70,8 @@ def failure_of(error: BaseException) -> Failure:
     number = getattr(detail, "code", 0)
     if not isinstance(number, int) or number <= 0:
         known = explain(text)
-        return Failure(known.code, known.nature, text, known.cure)
+        similar = _SIMILAR.search(text)
+        return Failure(similar[1] if similar else known.code, known.nature, text, known.cure)
     code = f"ORA-{number:05}"
     # Only its own code counts: a message of the users' own may quote any other.
     known = explain(code)
