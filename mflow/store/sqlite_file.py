@@ -32,8 +32,12 @@ def connect(path: str, *, busy_seconds: float, read_only: bool = False) -> sqlit
         isolation_level=None,
         check_same_thread=False,  # opened and checked by one thread, then used by another one alone
     )
-    for pragma in ("synchronous = FULL", "foreign_keys = ON", f"cache_size = -{_CACHE_KIB}"):
-        conn.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in ("synchronous = FULL", "foreign_keys = ON", f"cache_size = -{_CACHE_KIB}"):
+            conn.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        conn.close()
+        raise
     return conn
 
 
