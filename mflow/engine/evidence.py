@@ -4,24 +4,18 @@ Looking is done in the order that module demands: worker, outcome file, log, swe
 """
 
 import os
-import signal
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mflow.core.model import RunRow, TaskRow
 from mflow.core.names import attempt_token
 from mflow.core.recovery import SECURED_LINK, Decision, Evidence, LogTrace, Secure, Sweep, decide
-from mflow.engine import tree
+from mflow.engine.hunt import Hunt
 from mflow.engine.identity import is_alive, own_identity
 from mflow.engine.outcome_file import any_trace, read_outcome
 from mflow.engine.pool import own_servers
-
-if TYPE_CHECKING:
-    import psutil
 
 SWEEP_SECONDS = 3.0
 """How long a sweep may wait for killed processes to be gone."""
@@ -84,33 +78,13 @@ def secure(row: TaskRow) -> None:
 
 
 def sweep(run: RunRow, row: TaskRow, spare: Iterable[int] = ()) -> tuple[int, ...]:
-    """Kill every process of an attempt whose worker is dead; the pids that were still there in the end."""
-    import psutil
-
-    token = attempt_token(run.uid, row.task_no, row.attempts)
-    until = time.monotonic() + SWEEP_SECONDS
-    while True:
-        left = _remains(token, frozenset(spare))
-        if not left or time.monotonic() > until:
-            return tree.pids(left)
-        tree.signal_all(left, signal.SIGKILL)
-        psutil.wait_procs(left, timeout=max(0.0, until - time.monotonic()))
-
-
-def _remains(token: str, spare: frozenset[int]) -> "list[psutil.Process]":
-    """Who carries the attempt's token, and orphans that have landed here without it.
+    """Kill every process of an attempt whose worker is dead; the pids that were still there in the end.
 
     Our other children are spared: multiprocessing's servers, and workers that landed here when their fork server
     died.
     """
-    servers = own_servers()
-    found = {process.pid: process for process in tree.bearers(token)}
-    for orphan in tree.children():
-        if orphan.pid not in spare | servers:
-            found[orphan.pid] = orphan
-            found.update({process.pid: process for process in tree.descendants(orphan.pid)})
-    found.pop(os.getpid(), None)
-    return list(found.values())
+    token = attempt_token(run.uid, row.task_no, row.attempts)
+    return Hunt(token, own_servers().union(spare)).until(SWEEP_SECONDS)
 
 
 def _log_trace(run: RunRow, row: TaskRow) -> LogTrace:

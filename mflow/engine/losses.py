@@ -28,7 +28,7 @@ class Losses:
         self.previous: dict[
             int, Mapping[str, Any]
         ] = {}  # facts of a task's last attempt, if its end is unproven
-        self.spare: set[int] = set()  # workers, and processes that successful attempts left behind on purpose
+        self.spare: set[int] = set()  # our children that are no orphans of an attempt
 
     def recover(self, rows: Iterable[TaskRow], adopt: Callable[[TaskRow], bool]) -> None:
         """At a resume: decide about every RUNNING row, then about what FAILED.
@@ -58,12 +58,12 @@ class Losses:
                 raise AssertionError(f"task {row.id!r}: {decision} for an attempt whose worker is dead")
 
     def _recover_running(self, row: TaskRow, adopt: Callable[[TaskRow], bool]) -> None:
-        decision, _ = evidence.settle(self._run, row)
+        decision, _ = evidence.settle(self._run, row, self.spare)
         if isinstance(decision, Adopt):
             if adopt(row):
                 self._note(f"{row.id}: attempt {row.attempts} {decision.message}; adopted")
                 return
-            decision, _ = evidence.settle(self._run, row)  # it ended between two looks
+            decision, _ = evidence.settle(self._run, row, self.spare)  # it ended between two looks
         match decision:
             case Take(end=end):
                 self._remember(row.task_no, end, row.facts)
@@ -79,7 +79,7 @@ class Losses:
         if not is_unproven(row):
             self._machine.reset(row.task_no)
             return
-        decision, _ = evidence.settle(self._run, row)
+        decision, _ = evidence.settle(self._run, row, self.spare)
         match decision:
             case Settled(end=end):
                 self._machine.settle(row.task_no, row.attempts, end)

@@ -32,7 +32,7 @@ from mflow.core.states import Outcome, TaskState
 from mflow.engine import clock, messages
 from mflow.engine.alarms import SignalPipe, Timers
 from mflow.engine.assignment import Assignment, Ending, OpenStore, Reporter, Verdict
-from mflow.engine.children import become_subreaper, reap_orphans
+from mflow.engine.children import reap_orphans
 from mflow.engine.config_watch import ConfigWatch
 from mflow.engine.crew import Crew
 from mflow.engine.evidence import fallback_folder, mark_folder
@@ -45,6 +45,7 @@ from mflow.engine.messages import WorkerSettings
 from mflow.engine.persistence import Persistence
 from mflow.engine.pool import allow_many_files, prestart, remove_socket_folder
 from mflow.engine.staff import Staff
+from mflow.engine.tree import become_subreaper, child_pids
 from mflow.engine.wording import ended_words
 from mflow.engine.writer import Writer
 
@@ -98,6 +99,9 @@ class Supervisor:
         self._machine = self._make_machine()
         self._log = MasterLog(config.log_directory, run.id, reporter.note)
         self._losses = Losses(run, self._machine, self._note)
+        self._losses.spare.update(
+            child_pids()
+        )  # of who was this process before (a script that has exec'ed mflow)
         self._record = Record(
             lambda no, n: (self._jobs.id(no), self._jobs.task(no).type, self._jobs.log(no, n))
         )

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mflow.core.names import TOKENS_VARIABLE
 from mflow.engine.identity import signal_pidfd
 
 if TYPE_CHECKING:
@@ -76,17 +75,6 @@ def signal_children(pids: Iterable[int], signum: int) -> None:
                 os.kill(pid, signal.SIGCONT)
 
 
-def bearers(token: str) -> "list[psutil.Process]":
-    """Living processes of this user that belong to the attempt of this token (see `core.names`).
-
-    This finds what is no descendant any more: the orphans of a killed worker. A process that empties its own
-    environment is not found so.
-    """
-    import psutil
-
-    return [process for process in psutil.process_iter() if _bears(process, token) and _alive(process)]
-
-
 def signal_all(processes: "Iterable[psutil.Process]", signum: int) -> int:
     """Send a signal to each that is still what it was when it was found; how many there were.
 
@@ -141,15 +129,6 @@ def _alive(process: "psutil.Process") -> bool:
         return False
     except psutil.AccessDenied:
         return True
-
-
-def _bears(process: "psutil.Process", token: str) -> bool:
-    import psutil
-
-    try:
-        return token in process.environ().get(TOKENS_VARIABLE, "").split()
-    except psutil.Error:
-        return False
 
 
 def _name(process: "psutil.Process") -> str:

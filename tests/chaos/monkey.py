@@ -73,7 +73,9 @@ class Life:
         depends[name] = before
         seconds = draw.choice(["0", "0", "0.01", "0.05", "0.1", f"{draw.uniform(0.05, 0.3):.3f}"])
         if draw.random() < 0.05:
-            seconds = f"{draw.uniform(1, 3):.3f}"  # long enough to outlive a supervisor and be adopted by the next
+            seconds = (
+                f"{draw.uniform(1, 3):.3f}"  # long enough to outlive a supervisor and be adopted by the next
+            )
         first = "first" if draw.random() < 0.1 else ""
         command = f"exec bash {self._site.folder}/task.sh {seconds} {first}"
         retry = {"attempts": 3, "wait_seconds": draw.choice([0, 0.05])}
@@ -107,12 +109,15 @@ class Life:
         return self.figures
 
     def _disturb(self, run: Run) -> int:
-        """Kill somebody at a random moment, again and again, until the supervisor has ended; its exit code."""
+        """Kill somebody at a random moment, again and again, until the supervisor has ended; its exit code.
+
+        Mostly it is given the time to begin something: else little but its start would be tried.
+        """
+        if self._random.random() < 0.8:
+            run.wait_for_id()
         while True:
             try:
-                run.process.wait(
-                    timeout=self._random.choice([0.05, 0.3, 0.6, 1.0]) * self._random.random() * 2
-                )
+                run.process.wait(timeout=self._random.choice([0.05, 0.3, 1.0, 2.0]) * self._random.random())
             except subprocess.TimeoutExpired:
                 self._kill(self._random.choice(self._deaths))
             else:

@@ -1,6 +1,7 @@
 """Workers die, and trees of tasks fight their death: the run goes on, and nobody is left."""
 
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -157,6 +158,19 @@ def test_a_worker_that_dies_without_a_supervisor_leaves_a_lost_attempt_that_is_t
         Outcome.EXITED,
     ]
     site.assert_nobody_left()
+
+
+def test_a_child_that_was_there_before_mflow_is_none_of_its_business(site: Site) -> None:
+    """A script that starts something in the background and then execs mflow."""
+    gate = site.gate("a")
+    site.tasks(a=f"{gate.tell('$PPID')}; sleep 604")
+    script = f"sleep 605 & echo $! > before; exec {' '.join(site.command('run'))}"
+    process = subprocess.Popen(["bash", "-c", script], cwd=site.folder, env=site.environ())
+    census.kill(int(gate.told()))
+    assert process.wait(60) == 1
+    before = int((site.folder / "before").read_text())
+    assert [one.pid for one in census.census(site.mark)] == [before]
+    census.kill(before)
 
 
 def fighters(site: Site, gate: Gate) -> tuple[str, Path]:

@@ -10,9 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mflow.core.names import TOKENS_VARIABLE
 from mflow.engine import tree
-from tests.engine.boss import RUN_UID, Fifo, await_exit, is_over
+from tests.engine.boss import Fifo, await_exit, is_over
 
 
 @pytest.fixture
@@ -26,10 +25,7 @@ def fifo(tmp_path: Path) -> Iterator[Fifo]:
 def family(fifo: Fifo) -> Iterator[subprocess.Popen[bytes]]:
     """A bash with a child and a grandchild; their pids are on the FIFO."""
     grandchild = f"sleep 1000 & echo $! > {fifo}; wait"
-    environ = {**os.environ, TOKENS_VARIABLE: f"{RUN_UID}:1:1 inner-{RUN_UID}:2:2"}
-    process = subprocess.Popen(
-        ["bash", "-c", f"bash -c '{grandchild}' & echo $! > {fifo}; wait"], env=environ
-    )
+    process = subprocess.Popen(["bash", "-c", f"bash -c '{grandchild}' & echo $! > {fifo}; wait"])
     yield process
     for each in tree.descendants(process.pid):
         each.kill()
@@ -37,15 +33,11 @@ def family(fifo: Fifo) -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def test_descendants_and_bearers(family: subprocess.Popen[bytes], fifo: Fifo) -> None:
+def test_descendants_and_children(family: subprocess.Popen[bytes], fifo: Fifo) -> None:
     told = sorted(int(fifo.line()) for _ in range(2))
     assert tree.pids(tree.descendants(family.pid)) == tuple(told)
     assert family.pid in tree.child_pids()
     assert family.pid in tree.pids(tree.children())
-    everyone = tuple(sorted([family.pid, *told]))
-    assert tree.pids(tree.bearers(f"{RUN_UID}:1:1")) == everyone
-    assert tree.pids(tree.bearers(f"inner-{RUN_UID}:2:2")) == everyone
-    assert tree.bearers(f"inner-{RUN_UID}:2") == []
 
 
 def test_signalling_all(family: subprocess.Popen[bytes], fifo: Fifo) -> None:

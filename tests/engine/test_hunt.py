@@ -1,0 +1,72 @@
+"""What a killed worker's attempt has left is found and ended, also if it is another process at every look."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from mflow.core.names import TOKENS_VARIABLE
+from mflow.engine import tree
+from mflow.engine.hunt import Hunt
+from tests.engine.boss import Fifo, is_over
+
+TOKEN = "feedfacefeedfacefeedfacefeedface:3:1"
+
+# Forks and exits in a circle; tells at the first turn, and keeps the FIFO open as long as any of it lives.
+HOPPER = """
+import os, sys, time
+os.setsid()
+told = os.open(sys.argv[1], os.O_WRONLY)
+os.write(told, b"hops\\n")
+while True:
+    if os.fork():
+        os._exit(0)
+    time.sleep(0.005)
+"""
+
+
+def start(code: str, *arguments: str, tokens: str = TOKEN) -> None:
+    """Start a Python process that is nobody's child."""
+    argv = f"[sys.executable, '-c', {code!r}, *sys.argv[1:]]"
+    starter = f"import os, subprocess, sys; subprocess.Popen({argv}); os._exit(0)"
+    environ = os.environ | {TOKENS_VARIABLE: tokens}
+    subprocess.run([sys.executable, "-c", starter, *arguments], env=environ, check=True)
+
+
+def spared() -> frozenset[int]:
+    """What the test's own process has for children already."""
+    return frozenset(tree.child_pids())
+
+
+def test_a_hopper_that_is_nobodys_child(tmp_path: Path) -> None:
+    fifo = tmp_path / "told"
+    os.mkfifo(fifo)
+    start(HOPPER, str(fifo))
+    with fifo.open("rb", buffering=0) as told:
+        assert told.readline() == b"hops\n"
+        assert Hunt(TOKEN, spared()).until(20) == ()
+        assert told.read() == b"", "the kernel says that nobody of it is left"
+
+
+def test_only_who_bears_the_token_is_ended(tmp_path: Path) -> None:
+    one, other = Fifo(tmp_path / "one"), Fifo(tmp_path / "other")
+    code = "import os, sys, time; open(sys.argv[1], 'w').write(f'{os.getpid()}\\n'); time.sleep(600)"
+    start(code, str(one), tokens=f"outer:1:1 {TOKEN}")
+    start(code, str(other), tokens=f"{TOKEN}1")
+    bearer, stranger = one.pid(), other.pid()
+    try:
+        assert Hunt(TOKEN, spared()).until(20) == ()
+        assert is_over(bearer)
+        assert not is_over(stranger)
+    finally:
+        os.kill(stranger.pid, 9)
+
+
+def test_children_are_ended_with_or_without_the_token_unless_they_are_spared() -> None:
+    spare = spared()
+    mine = [subprocess.Popen(["sleep", "600"], env={}) for _ in range(2)]
+    assert Hunt(TOKEN, spare | {mine[1].pid}).until(20) == ()
+    assert mine[0].wait() == -9
+    assert mine[1].poll() is None
+    mine[1].kill()
+    mine[1].wait()
