@@ -169,6 +169,7 @@ def test_a_child_that_was_there_before_mflow_is_none_of_its_business(site: Site)
     census.kill(int(gate.told()))
     assert process.wait(60) == 1
     before = int((site.folder / "before").read_text())
+    assert census.wait_gone([one.pid for one in census.census(site.mark) if one.pid != before]) == []
     assert [one.pid for one in census.census(site.mark)] == [before]
     census.kill(before)
 
