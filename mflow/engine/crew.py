@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from mflow.core.contracts import Job
+from mflow.core.errors import RunOwned
 from mflow.core.holders import Attempt
 from mflow.core.model import Identity
 from mflow.engine import messages
@@ -59,7 +60,10 @@ class Crew:
         return worker
 
     def adopt(self, identity: Identity, attempt: Attempt, ended: Callable[[int], None]) -> int | None:
-        """Watch the worker of an attempt that lives on; its number, or None if it has just gone."""
+        """Watch the worker of an attempt that lives on; its number, or None if it has just gone.
+
+        Raises RunOwned if it belongs to another user: it could neither be ended nor hurried from here.
+        """
         for known in self.adopted.values():
             if known.identity == identity:
                 known.attempts.append(attempt)
@@ -67,6 +71,7 @@ class Crew:
         pidfd = open_verified(identity)
         if pidfd is None:
             return None
+        _require_ours(pidfd, identity)
         number = next(self._numbers)
         self.adopted[number] = Adopted(number, identity, pidfd, [attempt])
         self._watch(pidfd, lambda: ended(number))
@@ -141,3 +146,14 @@ class Crew:
         worker.channel.send(message)
         if worker.channel.wants_write:
             self._watch_writable(worker.channel.fileno(), True)
+
+
+def _require_ours(pidfd: int, identity: Identity) -> None:
+    try:
+        signal_pidfd(pidfd, 0)
+    except PermissionError as error:
+        os.close(pidfd)
+        raise RunOwned(
+            f"a task of this run still runs under another user (worker pid {identity.pid})",
+            hint="resume it as that user or as root, or when the task has ended",
+        ) from error

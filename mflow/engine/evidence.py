@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from mflow.core.model import RunRow, TaskRow
+from mflow.core.model import Identity, RunRow, TaskRow
 from mflow.core.names import attempt_token
 from mflow.core.recovery import SECURED_LINK, Decision, Evidence, LogTrace, Secure, Sweep, decide
 from mflow.engine.hunt import Hunt
 from mflow.engine.identity import is_alive, own_identity
-from mflow.engine.outcome_file import any_trace, read_outcome
+from mflow.engine.outcome_file import KeptOutcome, any_trace, fallback_path, outcome_path, read_outcome
 from mflow.engine.pool import own_servers
 
 SWEEP_SECONDS = 3.0
@@ -55,19 +55,40 @@ def settle(run: RunRow, row: TaskRow, spare: Iterable[int] = ()) -> tuple[Decisi
 
 def look(run: RunRow, row: TaskRow) -> Evidence:
     """What can be seen of the last attempt of a row."""
-    here = own_identity()
-    alive = is_alive(row.worker) if row.worker is not None and row.worker.same_kernel(here) else None
-    kept = None
-    if row.worker is not None and row.log is not None:
-        kept, _ = read_outcome(
-            row.log,
-            fallback_folder=fallback_folder(run.uid),
-            run_uid=run.uid,
-            task_no=row.task_no,
-            attempt=row.attempts,
-            worker=row.worker,
-        )
+    here, worker = own_identity(), row.worker
+    alive = is_alive(worker) if worker is not None and worker.same_kernel(here) else None
+    kept = _kept_outcome(run, row, worker, row.log) if worker is not None and row.log is not None else None
+    if kept is None and row.log is not None and _is_withheld(run, row.log):
+        alive = None
     return Evidence(here, alive, kept.end if kept else None, _log_trace(run, row))
+
+
+def _kept_outcome(run: RunRow, row: TaskRow, worker: Identity, log: str) -> KeptOutcome | None:
+    kept, _ = read_outcome(
+        log,
+        fallback_folder=fallback_folder(run.uid),
+        run_uid=run.uid,
+        task_no=row.task_no,
+        attempt=row.attempts,
+        worker=worker,
+    )
+    return kept
+
+
+def _is_withheld(run: RunRow, log: str) -> bool:
+    """Whether there may be an outcome that this user may not read: then its worker's death proves no loss."""
+    path = outcome_path(log)
+    return any(_is_unreadable(each) for each in (path, fallback_path(path, fallback_folder(run.uid))))
+
+
+def _is_unreadable(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return not os.access(path, os.R_OK)
 
 
 def secure(row: TaskRow) -> None:

@@ -1,5 +1,6 @@
 """Which process is meant: a pid together with what makes it unmistakable, and signals that cannot hit another."""
 
+import errno
 import functools
 import os
 import select
@@ -29,13 +30,10 @@ def open_verified(identity: Identity) -> int | None:
     """A pidfd of exactly this process, or None if it is gone or belongs to another kernel or pid namespace.
 
     The descriptor is opened before the identity is compared, so that a pid used again in between is noticed. It
-    becomes readable when the process ends; the caller closes it.
+    becomes readable when the process ends; the caller closes it. Raises OSError if that cannot be found out.
     """
-    try:
-        pidfd = os.pidfd_open(identity.pid)
-    except (OSError, ValueError, OverflowError):
-        return None
-    if identity_of(identity.pid) == identity:
+    pidfd = _open(identity.pid)
+    if pidfd is None or identity_of(identity.pid) == identity:
         return pidfd
     os.close(pidfd)
     return None
@@ -48,13 +46,19 @@ def is_over(pidfd: int) -> bool:
     return bool(poll.poll(0))
 
 
-def is_alive(identity: Identity) -> bool:
-    """Whether exactly this process of our own kernel runs."""
-    pidfd = open_verified(identity)
+def is_alive(identity: Identity) -> bool | None:
+    """Whether exactly this process of our own kernel runs; None if this user may not see it (a /proc with hidepid).
+
+    Raises OSError if that cannot be found out.
+    """
+    pidfd = _open(identity.pid)
     if pidfd is None:
         return False
     try:
-        return not is_over(pidfd)
+        found = identity_of(identity.pid)
+        if is_over(pidfd):
+            return False
+        return None if found is None else found == identity
     finally:
         os.close(pidfd)
 
@@ -77,6 +81,22 @@ def signal_verified(identity: Identity, signum: int) -> bool:
         return signal_pidfd(pidfd, signum)
     finally:
         os.close(pidfd)
+
+
+def _open(pid: int) -> int | None:
+    """A pidfd, None if there is no such process. That none can be had (no descriptor left) must not look like that."""
+    try:
+        return os.pidfd_open(pid)
+    except (ValueError, OverflowError):
+        return None
+    except OSError as error:
+        if error.errno in (
+            errno.ESRCH,
+            errno.EINVAL,
+            errno.ENOENT,
+        ):  # the latter two: now a mere thread's number
+            return None
+        raise
 
 
 @functools.cache

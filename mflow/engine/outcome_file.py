@@ -121,7 +121,7 @@ def _write_whole(path: str, text: bytes) -> None:
     unfinished = os.path.join(folder, name.removesuffix(_OUTCOME) + _UNFINISHED)
     remove_outcome(unfinished)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with open(unfinished, "wb", opener=lambda name, _: os.open(name, flags, 0o600)) as file:
+    with open(unfinished, "wb", opener=lambda name, _: os.open(name, flags, 0o666)) as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -21,8 +21,8 @@ def owner_alive(run: RunRow) -> bool | None:
         return None
     here = own_identity()
     theirs = run.owner.identity
-    if theirs.same_kernel(here):
-        return is_alive(theirs)
+    if theirs.same_kernel(here) and (alive := is_alive(theirs)) is not None:
+        return alive
     if theirs.host == here.host and theirs.boot_id != here.boot_id:
         return False
     return not run.lease_expired
