@@ -5,6 +5,9 @@ own children there. Elsewhere, and after a resume, the attempt's token in the en
 
 A process that forks and exits in a circle is another one at every look. So a look is quick (no psutil), takes the
 newest processes first, and only several in a row that find nothing prove that nothing is left.
+
+All that is seen is stopped before anything is killed: else a script would go on when its child had been killed, and a
+worker of an inner mflow would take that for the task's own end, perhaps even for a good one.
 """
 
 import os
@@ -12,7 +15,7 @@ import select
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 
 from mflow.core.names import TOKENS_VARIABLE
 from mflow.engine import tree
@@ -46,27 +49,33 @@ class Hunt:
 
     def _shoot(self) -> set[int]:
         """KILL to all that is seen now; their pids."""
-        seen = set(self._orphans())
-        tree.signal_children(seen, signal.SIGKILL)
-        for pid in _newest_first():
-            if pid not in seen and pid not in self._strangers and self._shoot_bearer(pid):
-                seen.add(pid)
-        return seen
+        orphans = set(self._orphans())
+        tree.signal_children(orphans, signal.SIGKILL)
+        with ExitStack() as stack:
+            stopped = {pid: pidfd for pid in _newest_first() if (pidfd := self._stop(pid, stack)) is not None}
+            for pidfd in stopped.values():
+                _send(pidfd, signal.SIGKILL)
+            for pidfd in stopped.values():
+                _wait(pidfd)
+        return orphans.union(stopped)
 
     def _orphans(self) -> Iterator[int]:
+        """From the top down: what they leave is orphaned then."""
         return (pid for pid in tree.child_pids() if pid not in self._spare and _lives(pid))
 
-    def _shoot_bearer(self, pid: int) -> bool:
-        """Kill this process if it bears the token; the descriptor is there before the last look, so that it is it."""
+    def _stop(self, pid: int, stack: ExitStack) -> int | None:
+        """Stop this process if it bears the token. The descriptor is there before the last look, so that it is it."""
+        if pid in self._strangers or not self._bears(pid):
+            return None
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            return None
+        stack.callback(os.close, pidfd)
         if not self._bears(pid):
-            return False
-        with _pidfd(pid) as pidfd:
-            if pidfd is None or not self._bears(pid):
-                return False
-            with suppress(PermissionError):  # it runs as another user by now (sudo): it will be named
-                signal_pidfd(pidfd, signal.SIGKILL)
-            _wait(pidfd)
-        return True
+            return None
+        _send(pidfd, signal.SIGSTOP)
+        return pidfd
 
     def _bears(self, pid: int) -> bool:
         try:
@@ -102,17 +111,9 @@ def _lives(pid: int) -> bool:
         return False
 
 
-@contextmanager
-def _pidfd(pid: int) -> Iterator[int | None]:
-    try:
-        pidfd = os.pidfd_open(pid)
-    except OSError:
-        yield None
-        return
-    try:
-        yield pidfd
-    finally:
-        os.close(pidfd)
+def _send(pidfd: int, signum: int) -> None:
+    with suppress(PermissionError):  # it runs as another user by now (sudo): it will be named
+        signal_pidfd(pidfd, signum)
 
 
 def _wait(pidfd: int) -> None:

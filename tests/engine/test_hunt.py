@@ -48,6 +48,18 @@ def test_a_hopper_that_is_nobodys_child(tmp_path: Path) -> None:
         assert told.read() == b"", "the kernel says that nobody of it is left"
 
 
+def test_nobody_lives_to_see_the_end_of_another(tmp_path: Path) -> None:
+    """A script whose child is killed would go on as if nothing had happened."""
+    fifo = Fifo(tmp_path / "told")
+    seen = tmp_path / "seen"
+    script = f"for no in {' '.join(map(str, range(20)))}; do sleep 600 & done; echo $$ > {fifo}; wait -n; echo > {seen}"
+    for _ in range(5):
+        start(f"import os; os.execvp('bash', ['bash', '-c', {script!r}])")
+        fifo.pid()
+        assert Hunt(TOKEN, spared()).until(20) == ()
+        assert not seen.exists()
+
+
 def test_only_who_bears_the_token_is_ended(tmp_path: Path) -> None:
     one, other = Fifo(tmp_path / "one"), Fifo(tmp_path / "other")
     code = "import os, sys, time; open(sys.argv[1], 'w').write(f'{os.getpid()}\\n'); time.sleep(600)"
