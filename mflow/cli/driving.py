@@ -65,10 +65,21 @@ def surroundings(
     database: Database, commands: Commands, settings: "Settings", secrets: frozenset[str]
 ) -> Surroundings:
     """These, with stdout and stderr for the time of a run, in the encodings that Python has found for them."""
-    sys.stdout.flush()
-    sys.stderr.flush()
     stdout, stderr = Outlet(1, sys.stdout.encoding), Outlet(2, sys.stderr.encoding)
+    _empty_standard_streams()
     return Surroundings(database, commands, settings, secrets, stdout, stderr)
+
+
+def _empty_standard_streams() -> None:
+    """What cannot be written (a full disk, a reader that has gone) is dropped.
+
+    multiprocessing flushes both streams whenever it starts a process: what is stuck there would stop it each time.
+    """
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except OSError:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  for good
 
 
 def ignore_hangups() -> None:

@@ -17,8 +17,10 @@ from mflow.core.oracle_errors import Nature, codes_in, explain, one_line
         ("ORA-28000: the account is locked", "ORA-28000", Nature.REFUSED, "UNLOCK"),
         ("ORA-28001: the password has expired", "ORA-28001", Nature.REFUSED, "change it"),
         (
-            'DPY-6005: cannot connect to database (CONNECTION_ID=x==).\nDPY-6001: Service "no" is not registered with '
-            'the listener at host "h" port 1521. (Similar to ORA-12514)',
+            (
+                'DPY-6005: cannot connect to database (CONNECTION_ID=x==).\nDPY-6001: Service "no" is not registered with '
+                'the listener at host "h" port 1521. (Similar to ORA-12514)'
+            ),
             "DPY-6001",
             Nature.NO_CONNECTION,
             "does not know this service",
@@ -63,8 +65,10 @@ from mflow.core.oracle_errors import Nature, codes_in, explain, one_line
         ),
         ("ORA-24408: could not generate unique server group name", "ORA-24408", Nature.REFUSED, "/etc/hosts"),
         (
-            "DPY-4011: the database or network closed the connection\nORA-00028: your session has been killed\n"
-            "Help: https://docs.oracle.com/error-help/db/ora-00028/",
+            (
+                "DPY-4011: the database or network closed the connection\nORA-00028: your session has been killed\n"
+                "Help: https://docs.oracle.com/error-help/db/ora-00028/"
+            ),
             "ORA-00028",
             Nature.DISCONNECTED,
             "ended the session",
