@@ -18,8 +18,9 @@ from mflow.core.oracle_errors import Nature, codes_in, explain, one_line
         ("ORA-28001: the password has expired", "ORA-28001", Nature.REFUSED, "change it"),
         (
             (
-                'DPY-6005: cannot connect to database (CONNECTION_ID=x==).\nDPY-6001: Service "no" is not registered with '
-                'the listener at host "h" port 1521. (Similar to ORA-12514)'
+                "DPY-6005: cannot connect to database (CONNECTION_ID=x==).\n"
+                'DPY-6001: Service "no" is not registered with the listener at host "h" port 1521. '
+                "(Similar to ORA-12514)"
             ),
             "DPY-6001",
             Nature.NO_CONNECTION,
