@@ -32,9 +32,11 @@ CRUEL = (
     ("worker", "supervisor"),
     ("inner",),
     ("inner", "supervisor"),
+    ("stop",),
+    ("stop", "worker"),
     ("supervisor", "forkserver", "tracker", "worker", "worker", "worker", "worker"),
 )
-"""Also those that take attempts with them."""
+"""Also those that take attempts with them, and stops by SIGTERM."""
 
 INNER = """\
 cd "$(dirname "$0")/$MFLOW_TASK_ID" || exit
@@ -100,7 +102,7 @@ class Life:
         run = self._site.run()
         run_id = run.id
         while (code := self._disturb(run)) != 0:
-            assert code in (1, -signal.SIGKILL), f"seed {self._seed}: {run.end()}"
+            assert code in (1, 143, -signal.SIGKILL, -signal.SIGTERM), f"seed {self._seed}: {run.end()}"
             self.figures.resumes += 1
             assert self.figures.resumes < MOST_RESUMES, f"seed {self._seed} does not get on"
             run = self._site.resume(run_id)
@@ -124,14 +126,15 @@ class Life:
                 return run.end().code
 
     def _kill(self, roles: Sequence[str]) -> None:
-        """SIGKILL to one process of each of these roles, as far as there are any."""
+        """SIGKILL to one process of each of these roles, as far as there are any; "stop": SIGTERM to a supervisor."""
         living = census.census(self._site.mark)
         self._random.shuffle(living)
         for role in roles:
-            victim = next((process for process in living if process.role == role), None)
+            wanted, signum = ("supervisor", signal.SIGTERM) if role == "stop" else (role, signal.SIGKILL)
+            victim = next((process for process in living if process.role == wanted), None)
             if victim is not None:
                 living.remove(victim)
-                self.figures.kills[role] += census.kill(victim.pid)
+                self.figures.kills[role] += census.kill(victim.pid, signum)
 
     # -------------------------------------------------------------------------------------------- the reckoning
 
@@ -142,15 +145,22 @@ class Life:
         outer = {name: row for name, row in rows.items() if name in self._depends}
         assert len(outer) == len(self._depends)
         self._compare_run(ledger, run_id, outer, self._depends)
+        known = {run_id}
         for name, depends in self._inner_depends.items():
-            said = [path.read_text() for path in (site.folder / name).glob("said.*")]
-            ids = {int(text.split()[1]) for text in said if text.startswith("run ")}
-            assert len(ids) == 1, f"{name} was begun anew as runs {ids}"
-            [inner] = ids
+            inner = self._inner_run(name)
+            known.add(inner)
             self._compare_run(ledger, inner, site.rows(inner), depends)
+        assert {key[0] for key in ledger.started} == known, "something ran for a run that nobody was told of"
         self.figures.adopted = sum(
             line.rstrip().endswith("adopted") for line in site.master_log().splitlines()
         )
+
+    def _inner_run(self, name: str) -> int:
+        """The one run that the attempts of this task were."""
+        said = [path.read_text() for path in (self._site.folder / name).glob("said.*")]
+        ids = {int(text.split()[1]) for text in said if text.startswith("run ")}
+        assert len(ids) == 1, f"{name} was begun anew as runs {ids}"
+        return ids.pop()
 
     def _compare_run(self, ledger: Ledger, run_id: int, rows: Any, depends: dict[str, list[str]]) -> None:
         attempts = {name: self._site.attempts(run_id, name) for name in rows}

@@ -152,6 +152,26 @@ def test_an_owner_on_another_host_is_alive_until_its_lease_runs_out(site: Site) 
     assert len(site.attempts(run.id, "b")) == 1
 
 
+def test_what_ran_when_the_machine_was_restarted_is_lost_and_taken_up_again(site: Site) -> None:
+    gate = site.gate("a")
+    site.tasks(a=gate.command("echo a"), b={"depends": ["a"], "command": "true"})
+    run = site.run()
+    gate.pid()
+    run.kill()
+    census.end_all(site.mark)
+    with sqlite3.connect(site.folder / "mflow.db") as connection:
+        connection.execute("UPDATE mflow_runs SET owner_boot_id = 'before'")
+        connection.execute("UPDATE mflow_attempts SET worker_boot_id = 'before'")
+    second = site.resume(run.id)
+    gate.pid()
+    gate.open()
+    assert second.end().code == 0
+    assert [one.end.outcome for one in site.attempts(run.id, "a") if one.end] == [
+        Outcome.LOST,
+        Outcome.EXITED,
+    ]
+
+
 def test_two_databases_with_equal_run_ids_share_a_log_directory(tmp_path: Path, site: Site) -> None:
     sites = [site, Site(tmp_path / "other")]
     try:
