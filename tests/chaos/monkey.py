@@ -16,6 +16,9 @@ from tests.chaos.site import Run, Site
 MOST_RESUMES = 200
 """A run that is not done after so many does not get on."""
 
+FAIR_CODES = (1, 143, -signal.SIGKILL, -signal.SIGTERM)
+"""How a supervisor may leave a run that is not done yet."""
+
 GENTLE = (
     ("supervisor",),
     ("forkserver",),
@@ -101,8 +104,10 @@ class Life:
         """From the first start to the comparison at the end."""
         run = self._site.run()
         run_id = run.id
+        self._pause(run, 0.3)
+        self._kill(("supervisor",))  # at least one
         while (code := self._disturb(run)) != 0:
-            assert code in (1, 143, -signal.SIGKILL, -signal.SIGTERM), f"seed {self._seed}: {run.end()}"
+            assert code in FAIR_CODES, f"seed {self._seed}: {run.end()}"
             self.figures.resumes += 1
             assert self.figures.resumes < MOST_RESUMES, f"seed {self._seed} does not get on"
             run = self._site.resume(run_id)
@@ -117,13 +122,17 @@ class Life:
         """
         if self._random.random() < 0.8:
             run.wait_for_id()
-        while True:
-            try:
-                run.process.wait(timeout=self._random.choice([0.05, 0.3, 1.0, 2.0]) * self._random.random())
-            except subprocess.TimeoutExpired:
-                self._kill(self._random.choice(self._deaths))
-            else:
-                return run.end().code
+        while not self._pause(run, self._random.choice([0.05, 0.3, 1.0, 2.0])):
+            self._kill(self._random.choice(self._deaths))
+        return run.end().code
+
+    def _pause(self, run: Run, most_seconds: float) -> bool:
+        """Wait for a random time; whether the supervisor has ended meanwhile."""
+        try:
+            run.process.wait(timeout=most_seconds * self._random.random())
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def _kill(self, roles: Sequence[str]) -> None:
         """SIGKILL to one process of each of these roles, as far as there are any; "stop": SIGTERM to a supervisor."""
@@ -150,6 +159,8 @@ class Life:
             inner = self._inner_run(name)
             known.add(inner)
             self._compare_run(ledger, inner, site.rows(inner), depends)
+            codes = {one.end.exit_code for one in site.attempts(run_id, name) if one.end}
+            assert codes <= {None, 0, *FAIR_CODES}, f"{name} has left with {codes}"
         assert {key[0] for key in ledger.started} == known, "something ran for a run that nobody was told of"
         self.figures.adopted = sum(
             line.rstrip().endswith("adopted") for line in site.master_log().splitlines()
