@@ -59,6 +59,8 @@ class Model:
 
     def _apply(self, batch: Batch) -> None:
         for told in batch.progress:
+            if told.started_at is None and told.pid is None and not told.facts:
+                continue  # it tells nothing, so it is not written
             node = self.nodes[told.task_no]
             if not 0 < told.attempt <= len(node.attempts):
                 raise Mismatch
