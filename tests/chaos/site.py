@@ -3,10 +3,12 @@
 import os
 import select
 import signal
+import sqlite3
 import subprocess
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -186,6 +188,12 @@ class Site(Project):
     def _keep(self, run: Run) -> Run:
         self._runs.append(run)
         return run
+
+    def change(self, *statements: str) -> None:
+        """Change the database behind mflow's back, in one transaction."""
+        with closing(sqlite3.connect(self.folder / "mflow.db")) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
 
     # ------------------------------------------------------------------------------------ what can be known
 

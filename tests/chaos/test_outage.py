@@ -135,9 +135,7 @@ def test_a_database_that_was_replaced_by_another_is_not_written_to(site: Site) -
     kept.mkdir()
     for path in list(site.folder.glob("mflow.db*")):
         path.rename(kept / path.name)
-    with sqlite3.connect(database) as connection:
-        connection.execute("CREATE TABLE theirs (id INTEGER)")
-    connection.close()
+    site.change("CREATE TABLE theirs (id INTEGER)")
     theirs = database.read_bytes()
     site.gate_of("a").open()
     done = run.end()

@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from mflow.core.states import Outcome
@@ -57,7 +58,7 @@ def test_a_running_supervisor_can_be_taken_over(site: Site) -> None:
 
 def dump(site: Site) -> list[str]:
     """All that the database holds."""
-    with sqlite3.connect(site.folder / "mflow.db") as connection:
+    with closing(sqlite3.connect(site.folder / "mflow.db")) as connection:
         return list(connection.iterdump())
 
 
@@ -71,8 +72,7 @@ def test_a_supervisor_that_wakes_up_superseded_touches_nothing_and_leaves(site: 
     pid = gate.pid()
     eventually(lambda: site.is_running(run.id, "a") and site.is_running(run.id, "c"))
     run.kill(signal.SIGSTOP)  # with nothing left to write: it holds no lock
-    with sqlite3.connect(site.folder / "mflow.db") as connection:
-        connection.execute("UPDATE mflow_runs SET fence = fence + 1")
+    site.change("UPDATE mflow_runs SET fence = fence + 1")
     before = dump(site)
     gate.open()
     assert census.wait_gone([pid]) == []
@@ -134,14 +134,14 @@ def test_an_owner_on_another_host_is_alive_until_its_lease_runs_out(site: Site) 
     gate.pid()
     eventually(lambda: site.states(run.id)["b"] == "SUCCESS")
     run.kill()
-    with sqlite3.connect(site.folder / "mflow.db") as connection:
-        connection.execute("UPDATE mflow_runs SET owner_host = 'elsewhere', owner_boot_id = 'other'")
-        connection.execute("UPDATE mflow_attempts SET worker_host = 'elsewhere', worker_boot_id = 'other'")
+    site.change(
+        "UPDATE mflow_runs SET owner_host = 'elsewhere', owner_boot_id = 'other'",
+        "UPDATE mflow_attempts SET worker_host = 'elsewhere', worker_boot_id = 'other'",
+    )
     refused = site.mflow("resume", str(run.id))
     assert refused.code == 3
     assert "elsewhere" in refused.err
-    with sqlite3.connect(site.folder / "mflow.db") as connection:
-        connection.execute("UPDATE mflow_runs SET lease_until_at = '2001-01-01 00:00:00.000000'")
+    site.change("UPDATE mflow_runs SET lease_until_at = '2001-01-01 00:00:00.000000'")
     gate.open()
     taken = site.mflow("resume", str(run.id))
     assert taken.code == 1, taken
@@ -159,9 +159,10 @@ def test_what_ran_when_the_machine_was_restarted_is_lost_and_taken_up_again(site
     gate.pid()
     run.kill()
     census.end_all(site.mark)
-    with sqlite3.connect(site.folder / "mflow.db") as connection:
-        connection.execute("UPDATE mflow_runs SET owner_boot_id = 'before'")
-        connection.execute("UPDATE mflow_attempts SET worker_boot_id = 'before'")
+    site.change(
+        "UPDATE mflow_runs SET owner_boot_id = 'before'",
+        "UPDATE mflow_attempts SET worker_boot_id = 'before'",
+    )
     second = site.resume(run.id)
     gate.pid()
     gate.open()

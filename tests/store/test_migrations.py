@@ -189,9 +189,9 @@ def test_shipped_sqlite_script_and_migrations_make_the_same_file(tmp_path: Path)
 
     with closing(open_store(f"sqlite:///{tmp_path}/a.db", create=True)):
         pass
-    with closing(sa.create_engine(f"sqlite:///{tmp_path}/b.db").connect()) as conn:
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/b.db", poolclass=sa.NullPool)
+    with engine.connect() as conn:
         migrations.upgrade(conn)
-        conn.engine.dispose()
     assert schema(tmp_path / "a.db") == schema(tmp_path / "b.db")
 
 
