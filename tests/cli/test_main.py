@@ -19,11 +19,11 @@ def loaded(project: Project, *words: str) -> set[str]:
     done = subprocess.run(
         [*project.command()[:1], "-X", "importtime", "-m", "mflow", *words],
         cwd=project.folder,
-        env=project.environ(),
+        env={key: value for key, value in project.environ().items() if not key.startswith("COVERAGE_")},
         capture_output=True,
         text=True,
         check=False,
-    )
+    )  # who measures coverage imports much of its own
     modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "import time:" in line}
     assert "typer" in modules, done.stderr
     return {module.partition(".")[0] for module in modules} & set(HEAVY)

@@ -1,9 +1,11 @@
 """Several processes and threads on one database at once."""
 
+import itertools
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
