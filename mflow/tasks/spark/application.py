@@ -1,14 +1,14 @@
 """What a spark task asks for, as a value: read from its keys once, the same for checks, commands and look-ups."""
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from mflow.core.secrets import is_reference, looks_secret
-from mflow.tasks.spark.properties import base_properties, parse_properties
+from mflow.tasks.spark.programs import conf_folder
+from mflow.tasks.spark.properties import parse_properties
 from mflow.tasks.spark.words import is_yes, pairs_of, words_of
 
 PASSED_ON = (
@@ -54,6 +54,7 @@ class Application:
     deploy_mode: str
     file: str
     name: str | None = None
+    master_is_assumed: bool = False  # nobody named one: what spark-submit takes then, as far as can be seen
     options: Mapping[str, str] = field(default_factory=dict)  # of PASSED_ON, in that order
     confs: tuple[tuple[str, str], ...] = ()
     parameters: tuple[str, ...] = ()
@@ -108,11 +109,13 @@ def read_application(options: Mapping[str, Any], environ: Mapping[str, str], cwd
     A secret conf may be `${NAME}`: then it comes from the environment. Raises OSError if the properties-file cannot be
     read, ValueError for an open quote in a parameter or a variable that is not set.
     """
-    base = base_properties(options, environ, cwd)
+    base = _base(options, environ, cwd)
     confs = tuple((key, _resolved(key, value, environ)) for key, value in pairs_of(options.get("confs")))
     settings = {**(_properties(base) if base else {}), **dict(confs)}
+    master = _text(options, "master") or settings.get("spark.master") or environ.get("MASTER")
     return Application(
-        master=_master(_text(options, "master") or settings.get("spark.master") or "local[*]"),
+        master=_master(master or "local[*]"),
+        master_is_assumed=not master,
         deploy_mode=_deploy_mode(options, settings, environ),
         file=_text(options, "ingestor-file") or "",
         name=_text(options, "name") or settings.get("spark.app.name"),
@@ -131,41 +134,14 @@ def read_application(options: Mapping[str, Any], environ: Mapping[str, str], cwd
     )
 
 
-def find_submit(application: Application, environ: Mapping[str, str], cwd: str) -> str | None:
-    """The spark-submit to run: the task's own, else its spark-home's, SPARK_HOME's, the PATH's; None if missing."""
-    if application.submit:
-        return _executable(application.submit, environ, cwd)
-    home = application.spark_home or environ.get("SPARK_HOME")
-    if home:
-        return _executable(f"{home}/bin/spark-submit", environ, cwd)
-    return _executable("spark-submit", environ, cwd)
-
-
-def find_beside(submit: str, name: str) -> str:
-    """Another program of the same Spark installation."""
-    return str(Path(submit).resolve().with_name(name))
-
-
-def find_program(name: str, environ: Mapping[str, str], cwd: str, homes: Sequence[str] = ()) -> str | None:
-    """A program in the bin folder of one of these home variables that is set, else in the PATH."""
-    for variable in homes:
-        home = environ.get(variable)
-        found = _executable(f"{home}/bin/{name}", environ, cwd) if home else None
-        if found:
-            return found
-    return _executable(name, environ, cwd)
-
-
-def _executable(name: str, environ: Mapping[str, str], cwd: str) -> str | None:
-    candidates: Iterable[str] = (name,)
-    if "/" not in name:
-        path = environ.get("PATH") or os.defpath
-        candidates = (f"{folder or '.'}/{name}" for folder in path.split(os.pathsep))
-    for candidate in candidates:
-        place = Path(cwd, candidate)
-        if place.is_file() and os.access(place, os.X_OK):
-            return str(place)
-    return None
+def _base(options: Mapping[str, Any], environ: Mapping[str, str], cwd: str) -> Path | None:
+    """The properties that spark-submit will read: the task's own, else spark-defaults.conf, if there is one."""
+    given = _text(options, "properties-file")
+    if given:
+        return Path(cwd, given)
+    folder = conf_folder(_text(options, "submit"), _text(options, "spark-home"), environ, cwd)
+    default = folder / "spark-defaults.conf" if folder else None
+    return default if default and default.is_file() else None
 
 
 def _resolved(key: str, value: str, environ: Mapping[str, str]) -> str:

@@ -25,7 +25,7 @@ from mflow.core.contracts import Job, Running, StopStep, Workbench
 from mflow.core.model import AttemptEnd
 from mflow.core.secrets import mask, secret_values
 from mflow.tasks.spark import facts
-from mflow.tasks.spark.application import Application, Manager, find_submit, read_application
+from mflow.tasks.spark.application import Application, Manager, read_application
 from mflow.tasks.spark.cluster import Answer, Cluster, Ids, Sought, Status
 from mflow.tasks.spark.clusters import cluster_for
 from mflow.tasks.spark.command import attempt_tag, private_pairs, shown, submit_arguments
@@ -33,6 +33,7 @@ from mflow.tasks.spark.earlier import Settled, settle
 from mflow.tasks.spark.errand import Errands
 from mflow.tasks.spark.output import LogTail, Sightings
 from mflow.tasks.spark.preflight import NO_SUBMIT, refusals
+from mflow.tasks.spark.programs import find_submit
 from mflow.tasks.spark.properties import write_private
 from mflow.tasks.spark.verdict import (
     end_in_client_mode,
@@ -132,7 +133,7 @@ class SparkAttempt:
     def _attempt(self) -> AttemptEnd:
         try:
             application = read_application(self._job.options, self._environ, self._job.cwd)
-            submit = find_submit(application, self._environ, self._job.cwd)
+            submit = find_submit(application.submit, application.spark_home, self._environ, self._job.cwd)
         except (OSError, ValueError) as error:
             return not_submitted(f"cannot start: {error}")
         if submit is None:
@@ -214,7 +215,7 @@ class SparkAttempt:
             self._read(seen, self._tail.lines)
             if self._step and self._in_cluster and self._ids and not self._killed:
                 self._kill()
-                self._end_client()
+                self._end_client_unless_needed()
         with self._lock:
             end = client.finish()
             self._client = None
@@ -235,7 +236,11 @@ class SparkAttempt:
             self._ids = ids
             self._bench.record(facts.of_ids(ids))
 
-    def _end_client(self) -> None:
+    def _end_client_unless_needed(self) -> None:
+        """Where nobody else answers, spark-submit may hear of the driver's end, until the worker insists."""
+        assert self._cluster is not None
+        if self._cluster.ask(self._ids).status is Status.SILENT:
+            return
         with self._lock:
             if self._client is not None:
                 self._client.stop(StopStep.ASK)
@@ -249,7 +254,7 @@ class SparkAttempt:
 
     def _judge(self, application: Application, tag: str, seen: Sightings, client: AttemptEnd) -> AttemptEnd:
         if not application.in_cluster:
-            answer = None if client.ok else self._await_gone()
+            answer = None if client.ok else self._await_gone(tag)
             return end_in_client_mode(client, seen, self._ids, answer)
         if not self._ids:
             return self._judge_without_id(application, tag, seen, client)
@@ -265,7 +270,7 @@ class SparkAttempt:
     ) -> AttemptEnd:
         """Whether anything was submitted is asked under the tag, unless spark-submit's words exclude it."""
         found: tuple[Ids, ...] | None = ()
-        if (seen.asked and not seen.refused) or not seen.informative:
+        if client.ok or (seen.asked and not seen.refused) or not seen.informative:
             sought = Sought(tag, application.options.get("class"), self._submitted_at)
             found = self._cluster.find(sought) if self._cluster else None
         if found and len(found) == 1 and application.manager is Manager.YARN:
@@ -287,14 +292,20 @@ class SparkAttempt:
                 heard_at = now
             if answer.over or answer.status is Status.NOT_KNOWN:
                 return answer
-            if now - heard_at > SILENCE_SECONDS or (self._step and now > self._stop_by):
+            if now - heard_at > self._cluster.patience(SILENCE_SECONDS) or (
+                self._step and now > self._stop_by
+            ):
                 return answer
             self._rest(pause)
             pause = min(pause * 1.5, _SHORTEST_PAUSE * 2 if self._step else _LONGEST_PAUSE)
 
-    def _await_gone(self) -> Answer | None:
+    def _await_gone(self, tag: str) -> Answer | None:
         """The driver has died here: its application must leave the cluster, too; what is said of it at last."""
-        if self._cluster is None or not self._ids:
+        if self._cluster is None:
+            return None
+        if not self._ids:
+            self._find_what_is_left(self._cluster, tag)
+        if not self._ids:
             return None
         until = time.monotonic() + GONE_SECONDS
         while True:
@@ -306,6 +317,12 @@ class SparkAttempt:
             if time.monotonic() > until:
                 return answer
             self._rest(_SHORTEST_PAUSE * 2)
+
+    def _find_what_is_left(self, cluster: Cluster, tag: str) -> None:
+        """A log of few words names no application."""
+        for found in cluster.find(Sought(tag, None, self._submitted_at)) or ():
+            if cluster.ask(found).status is Status.ACTIVE:
+                self._know(found)
 
     # ------------------------------------------------------------------------------------------ small things
 

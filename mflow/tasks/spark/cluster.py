@@ -67,6 +67,10 @@ class Cluster(Protocol):
         """Applications that may be that attempt's, over or not; None if nobody answered."""
         ...
 
+    def patience(self, most: float) -> float:
+        """How many seconds of silence are worth waiting: `most`, less where nobody was ever there to answer."""
+        ...
+
     def close(self) -> None:
         """Let go of whatever asking needed."""
         ...

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from mflow.tasks.spark.application import Application, Manager, find_beside, find_program
+from mflow.tasks.spark.application import Application, Manager
 from mflow.tasks.spark.cluster import Cluster
 from mflow.tasks.spark.errand import Errands
+from mflow.tasks.spark.programs import find_beside, find_program
 from mflow.tasks.spark.standalone import Standalone
 from mflow.tasks.spark.yarn import Yarn
 
@@ -18,6 +19,7 @@ def cluster_for(
             application.master,
             errands,
             environ,
+            submit=submit,
             spark_class=find_beside(submit, "spark-class"),
             rest=application.master_rest,
             page=application.master_ui,

@@ -31,7 +31,8 @@ def submit_arguments(
         raise ValueError(f"ingestor-file {application.file!r} would be taken for an option of spark-submit")
     return (
         submit,
-        *("--master", application.master),
+        # A wrapper may know of a master where mflow does not: it must have its way.
+        *(() if application.master_is_assumed else ("--master", application.master)),
         *("--deploy-mode", application.deploy_mode),
         *_name(application, tag, task_id),
         *(word for key, value in application.options.items() for word in (f"--{key}", value)),

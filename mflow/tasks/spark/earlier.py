@@ -68,7 +68,7 @@ def _settle_unnamed(
     """No id was seen: its tag is looked for. More than one that may be it are for a person to judge."""
     sought = facts.sought_of(each)
     found = cluster.find(sought)
-    until = time.monotonic() + ANSWER_SECONDS
+    until = time.monotonic() + cluster.patience(ANSWER_SECONDS)
     while found is None and time.monotonic() < until and not rest(_PAUSE_SECONDS):
         found = cluster.find(sought)
     if found is None:
@@ -98,8 +98,8 @@ def _settle_in_client_mode(
 def _ask(
     cluster: Cluster, ids: Ids, rest: Callable[[float], bool], *, until: Callable[[Answer], bool]
 ) -> Answer:
-    give_up_at = time.monotonic() + ANSWER_SECONDS
     answer = cluster.ask(ids)
+    give_up_at = time.monotonic() + cluster.patience(ANSWER_SECONDS)
     while not until(answer) and time.monotonic() < give_up_at and not rest(_PAUSE_SECONDS):
         answer = cluster.ask(ids)
     return answer

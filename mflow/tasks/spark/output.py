@@ -140,5 +140,11 @@ def read_log(path: str, *, in_cluster: bool) -> Sightings:
     return seen
 
 
+def last_driver_state(said: str, driver: str) -> str | None:
+    """What a command said last of a standalone driver."""
+    states = [match[2] for match in _DRIVER_STATE.finditer(said) if match[1] == driver]
+    return states[-1] if states else None
+
+
 def _decoded(line: bytes) -> str:
     return line[:_LONGEST_LINE].decode("utf-8", "replace").rstrip("\r")

@@ -12,13 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mflow.tasks.spark.application import (
-    Application,
-    Manager,
-    find_program,
-    find_submit,
-    read_application,
-)
+from mflow.tasks.spark.application import Application, Manager, read_application
+from mflow.tasks.spark.programs import conf_folder, find_program, find_submit, is_sparks_own
 
 NO_SUBMIT = (
     "spark-submit was not found (looked for by submit, spark-home, SPARK_HOME, PATH, the first that is set)"
@@ -47,7 +42,7 @@ def preflight(
     return [
         *refusals(application),
         *_programs(application, environ, cwd),
-        *_hadoop(application, environ),
+        *_hadoop(application, environ, cwd),
         *_missing_files(application, cwd),
         *_main_class(application, cwd),
     ]
@@ -108,8 +103,11 @@ def _texts(application: Application) -> tuple[str, ...]:
 
 
 def _programs(application: Application, environ: Mapping[str, str], cwd: str) -> list[str]:
-    problems = [] if find_submit(application, environ, cwd) else [NO_SUBMIT]
+    submit = find_submit(application.submit, application.spark_home, environ, cwd)
+    problems = [] if submit else [NO_SUBMIT]
     java_home = environ.get("JAVA_HOME")
+    if "JAVA_HOME" in (_env_script(application, environ, cwd) or ""):
+        return problems
     if find_program("java", environ, cwd, ("JAVA_HOME",) if java_home else ()) is None:
         problems.append(f"java was not found (JAVA_HOME is {java_home or 'not set'}, and the PATH has none)")
     elif java_home and not os.access(Path(cwd, java_home, "bin", "java"), os.X_OK):
@@ -117,9 +115,22 @@ def _programs(application: Application, environ: Mapping[str, str], cwd: str) ->
     return problems
 
 
-def _hadoop(application: Application, environ: Mapping[str, str]) -> list[str]:
+def _env_script(application: Application, environ: Mapping[str, str], cwd: str) -> str | None:
+    """The text of spark-env.sh, which spark-submit runs before it looks at any variable; None without one."""
+    folder = conf_folder(application.submit, application.spark_home, environ, cwd)
+    try:
+        return (folder / "spark-env.sh").read_text("utf-8", "replace") if folder else None
+    except OSError:
+        return None
+
+
+def _hadoop(application: Application, environ: Mapping[str, str], cwd: str) -> list[str]:
+    """Only where nobody else can have a say: neither spark-env.sh nor a wrapper around spark-submit."""
     known = environ.get("HADOOP_CONF_DIR") or environ.get("YARN_CONF_DIR")
     if application.manager is not Manager.YARN or known:
+        return []
+    submit = find_submit(application.submit, application.spark_home, environ, cwd)
+    if submit is None or not is_sparks_own(submit) or _env_script(application, environ, cwd) is not None:
         return []
     return [
         "master: yarn needs HADOOP_CONF_DIR or YARN_CONF_DIR in the environment: nothing else says where it is"

@@ -8,7 +8,7 @@ have been read (https://spark.apache.org/docs/latest/configuration.html#dynamica
 
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 _KEY = re.compile(r"(?:\\.|[^\\=:\s])*", re.DOTALL)
@@ -34,17 +34,6 @@ def parse_properties(text: str) -> dict[str, str]:
 def format_properties(pairs: Iterable[tuple[str, str]]) -> str:
     """Lines that read back as these pairs, whatever they hold; ASCII only, so no encoding can harm them."""
     return "".join(f"{_escaped(key, ' =:#!')}={_escaped(value, ' ')}\n" for key, value in pairs)
-
-
-def base_properties(options: Mapping[str, object], environ: Mapping[str, str], cwd: str) -> Path | None:
-    """The file that spark-submit would read: the task's own, else spark-defaults.conf, if there is one."""
-    given = options.get("properties-file")
-    if given:
-        return Path(cwd, str(given))
-    home = options.get("spark-home") or environ.get("SPARK_HOME")
-    folder = environ.get("SPARK_CONF_DIR") or (f"{home}/conf" if home else "")
-    default = Path(cwd, folder, "spark-defaults.conf")
-    return default if folder and default.is_file() else None
 
 
 def write_private(base: Path | None, pairs: Iterable[tuple[str, str]], folder: str) -> Path:

@@ -4,7 +4,8 @@
   POST /v1/submissions/kill/ID; see org.apache.spark.deploy.rest.StandaloneRestServer.
 - The page (port 8080): GET /json/ lists applications and drivers, active and completed (the last 200 of each).
 - `spark-class org.apache.spark.deploy.Client kill MASTER ID` (spark-standalone.html, "Launching Spark
-  Applications") talks to the master's own port. It does not say whether it was heard: `ask` does.
+  Applications") talks to the master's own port, and says some seconds later how the driver is. Where there is no
+  spark-class beside spark-submit, `spark-submit --kill ID --master MASTER` is what is left.
 
 Where REST and page are is guessed from Spark's default ports unless the task says it; a page that calls itself by
 another port than the task's master is not believed.
@@ -20,12 +21,16 @@ from urllib.parse import quote, urlsplit
 
 from mflow.tasks.spark.cluster import Answer, Ids, Sought, Status
 from mflow.tasks.spark.errand import Errands
+from mflow.tasks.spark.output import last_driver_state
 
 REST_PORT = 6066
 PAGE_PORT = 8080
 _HTTP_SECONDS = 5.0
 _KILL_SECONDS = 30.0
 _MOST_BYTES = 32 * 1024 * 1024
+UNHEARD_SECONDS = 30.0
+"""How long a master that never answered is asked: its ports were guessed, and need not be where it listens."""
+
 _CLOCKS_DIFFER_SECONDS = 120.0
 """Allowance for a master's clock when what was submitted since some instant is looked for."""
 
@@ -58,7 +63,8 @@ class Standalone:
         errands: Errands,
         environ: Mapping[str, str],
         *,
-        spark_class: str,
+        submit: str = "spark-submit",
+        spark_class: str | None = None,
         rest: str | None = None,
         page: str | None = None,
         by_rest: bool = False,
@@ -68,7 +74,9 @@ class Standalone:
         `by_rest`: the master's port is that of its REST server (spark.master.rest.enabled for spark-submit).
         """
         self._master, self._errands, self._environ = master, errands, environ
-        self._spark_class = spark_class
+        self._submit, self._spark_class = submit, spark_class
+        self._heard = False
+        self._told: dict[str, Answer] = {}  # ends that were told at a kill
         addresses = [split_address(each) for each in master.removeprefix("spark://").split(",")]
         self._ports = None if by_rest or page else {port for _, port in addresses}
         self._rests = [_http(rest)] if rest else _rests(addresses, by_rest)
@@ -76,6 +84,8 @@ class Standalone:
 
     def ask(self, ids: Ids) -> Answer:
         """See `Cluster`. Of an application without a driver's id only whether it is over can be told."""
+        if ids.driver in self._told:
+            return self._told[ids.driver]
         answers = self._answers(ids)
         unsure = Answer(Status.SILENT)
         for answer in answers:
@@ -92,10 +102,22 @@ class Standalone:
             reply = _post(f"{rest}/v1/submissions/kill/{quote(ids.driver, safe='')}")
             if reply is not None and reply.get("success") is True:
                 return f"asked {rest} to kill {ids.driver}"
-        command = (self._spark_class, "org.apache.spark.deploy.Client", "kill", self._master, ids.driver)
-        if self._errands.run(command, self._environ, _KILL_SECONDS) is None:
+        said = self._errands.run(self._kill_command(ids.driver), self._environ, _KILL_SECONDS)
+        if said is None:
             return f"could not ask {self._master} to kill {ids.driver}"
+        state = last_driver_state(said, ids.driver)
+        if state and (answer := driver_answer(state, self._master)).over:
+            self._told[ids.driver] = answer
         return f"asked {self._master} to kill {ids.driver}"
+
+    def _kill_command(self, driver: str) -> tuple[str, ...]:
+        if self._spark_class:
+            return (self._spark_class, "org.apache.spark.deploy.Client", "kill", self._master, driver)
+        return (self._submit, "--kill", driver, "--master", self._master)
+
+    def patience(self, most: float) -> float:
+        """See `Cluster`."""
+        return most if self._heard else min(most, UNHEARD_SECONDS)
 
     def find(self, sought: Sought) -> tuple[Ids, ...] | None:
         """See `Cluster`. By the tag in an application's name, or drivers of the main class submitted since then."""
@@ -108,6 +130,11 @@ class Standalone:
         """Nothing was kept."""
 
     def _answers(self, ids: Ids) -> Iterable[Answer]:
+        for answer in self._each_answer(ids):
+            self._heard = self._heard or answer.status is not Status.SILENT
+            yield answer
+
+    def _each_answer(self, ids: Ids) -> Iterable[Answer]:
         if ids.driver is not None:
             for rest in self._rests:
                 yield _rest_answer(rest, ids.driver)

@@ -85,6 +85,10 @@ class Yarn:
         said = self._run("-list", "-appStates", "ALL", "-appTags", sought.tag)
         return None if said is None else parse_list(said)
 
+    def patience(self, most: float) -> float:
+        """See `Cluster`. The command cannot appear while it is waited for."""
+        return most if self._yarn else 0.0
+
     def close(self) -> None:
         """Remove the ticket."""
         if self._cache is not None:

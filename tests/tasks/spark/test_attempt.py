@@ -195,6 +195,59 @@ def test_kill_in_client_mode_ends_the_application_too(site: Site) -> None:
     assert site.lines("asked") == [STATUS, KILL, STATUS]
 
 
+def test_in_client_mode_what_was_never_named_is_found_by_the_tag_and_ended(site: Site) -> None:
+    site.says(exit_code=1)
+    site.yarn("RUNNING UNDEFINED")
+    trial = site.begin("client")
+    end = trial.end()
+    assert (end.outcome, end.exit_code) == (Outcome.EXITED, 1)
+    assert "-appTags mflow-" in site.lines("asked")[0]
+    assert KILL in site.lines("asked")
+    assert trial.bench.facts["application_id"] == APP
+
+
+def test_without_yarn_nobody_waits_for_an_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mflow.tasks.spark.attempt.SILENCE_SECONDS", 1e9)
+    (site.folder / "bin" / "yarn").unlink()
+    site.says(ACCEPTED, exit_code=1)
+    assert site.begin().end().outcome is Outcome.UNKNOWN
+
+
+def test_a_good_end_that_names_no_application_is_asked_about(site: Site) -> None:
+    site.says("24/11/01 11:51:18 INFO wrapper: done")
+    assert site.begin().end().error == "NOT_SUBMITTED"
+    (site.folder / "bin" / "yarn").unlink()
+    assert site.begin(attempt=2).end().outcome is Outcome.UNKNOWN
+
+
+STANDALONE_KEYS: Mapping[str, Any] = {
+    "master": "spark://127.0.0.1:1",
+    "ingestor-file": "job.jar",
+    "class": "Main",
+    "master-rest": "127.0.0.1:1",
+    "master-ui": "http://127.0.0.1:1",
+}
+
+
+def test_a_spark_submit_that_alone_hears_of_a_killed_driver_is_left_to_tell(site: Site) -> None:
+    driver = "driver-20261124070307-0001"
+    submit = site.folder / "bin" / "spark-submit"
+    submit.write_text(
+        f"""#!/bin/bash
+if [ "$1" = --kill ]; then echo "$@" >{site.folder}/killed; exit 0; fi
+echo 'INFO ClientEndpoint: Driver successfully submitted as {driver}'
+until [ -e {site.folder}/killed ]; do sleep 0.02; done
+echo 'INFO ClientEndpoint: State of {driver} is KILLED, exiting spark-submit JVM.'
+"""
+    )
+    trial = site.begin(**STANDALONE_KEYS)
+    trial.wait_until(lambda: "driver_id" in trial.bench.facts)
+    trial.stop()
+    end = trial.end()
+    assert (end.outcome, end.error) == (Outcome.ERROR, "DRIVER_KILLED")
+    assert site.lines("killed") == [f"--kill {driver} --master spark://127.0.0.1:1"]
+
+
 def test_an_application_that_outlives_its_driver_is_unknown(site: Site) -> None:
     site.says(ACCEPTED, exit_code=1)
     site.yarn("RUNNING UNDEFINED")

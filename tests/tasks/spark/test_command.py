@@ -189,6 +189,10 @@ def test_spark_defaults_conf_is_read_by_spark_itself(tmp_path: Path) -> None:
     assert "--properties-file" not in command({"ingestor-file": "a.py"}, environ=environ)
 
 
+def test_a_master_that_nobody_named_is_left_to_spark_submit() -> None:
+    assert "--master" not in command({"ingestor-file": "a.py"}, environ={"PATH": "/no/such"})
+
+
 def test_a_file_that_looks_like_an_option_is_refused() -> None:
     with pytest.raises(ValueError, match="option"):
         command({**STANDALONE_PY, "ingestor-file": "--version"})

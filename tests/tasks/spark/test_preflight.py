@@ -14,7 +14,7 @@ PY = {"master": "local[2]", "ingestor-file": "job.py"}
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A folder with a Spark, a Java and a script in it."""
-    for program in ("spark/bin/spark-submit", "java/bin/java", "bin/java"):
+    for program in ("spark/bin/spark-submit", "spark/bin/spark-class", "java/bin/java", "bin/java"):
         path = tmp_path / program
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o755)
@@ -89,6 +89,18 @@ def test_yarn_must_be_findable(site: Path) -> None:
     assert "HADOOP_CONF_DIR" in problems(site, yarn)[0]
     assert problems(site, yarn, HADOOP_CONF_DIR="/etc/hadoop") == []
     assert problems(site, yarn, YARN_CONF_DIR="/etc/hadoop") == []
+
+
+def test_what_a_script_of_the_site_may_set_is_not_missing(site: Path) -> None:
+    yarn = {**PY, "master": "yarn"}
+    (site / "spark/conf").mkdir()
+    (site / "spark/conf/spark-env.sh").write_text("export JAVA_HOME=/opt/java\n. /etc/site/hadoop-env\n")
+    assert problems(site, yarn, PATH="/no/such") == []
+    (site / "spark/conf/spark-env.sh").write_text("umask 027\n")
+    assert "java was not found" in problems(site, yarn, PATH="/no/such")[0]
+    (site / "spark/conf/spark-env.sh").unlink()
+    (site / "spark/bin/spark-class").unlink()  # so spark-submit is a wrapper, which may set anything
+    assert problems(site, yarn) == []
 
 
 def test_files_of_this_host_must_be_there(site: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mflow.tasks.spark.properties import base_properties, format_properties, parse_properties, write_private
+from mflow.tasks.spark.properties import format_properties, parse_properties, write_private
 
 KEYS = st.text(min_size=1).filter(lambda key: key == key.strip())
 VALUES = st.text().filter(lambda value: value == value.strip())
@@ -37,19 +37,6 @@ def test_what_is_written_reads_back(pairs: dict[str, str]) -> None:
 )  # fmt: skip
 def test_forms_of_the_format(text: str, expected: dict[str, str]) -> None:
     assert parse_properties(text) == expected
-
-
-def test_the_file_spark_submit_would_read(tmp_path: Path) -> None:
-    (tmp_path / "home" / "conf").mkdir(parents=True)
-    assert base_properties({}, {"SPARK_HOME": "home"}, str(tmp_path)) is None
-    default = tmp_path / "home" / "conf" / "spark-defaults.conf"
-    default.touch()
-    assert base_properties({}, {"SPARK_HOME": "home"}, str(tmp_path)) == default
-    assert base_properties({"spark-home": "home"}, {}, str(tmp_path)) == default
-    assert base_properties({}, {"SPARK_HOME": "home", "SPARK_CONF_DIR": "none"}, str(tmp_path)) is None
-    own = base_properties({"properties-file": "own.conf"}, {"SPARK_HOME": "home"}, str(tmp_path))
-    assert own == tmp_path / "own.conf"
-    assert base_properties({}, {}, str(tmp_path)) is None
 
 
 def test_the_private_file_is_the_owners_and_its_pairs_win(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mflow.tasks.spark.cluster import Ids, Sought, Status
 from mflow.tasks.spark.errand import Errands
-from mflow.tasks.spark.standalone import Standalone
+from mflow.tasks.spark.standalone import UNHEARD_SECONDS, Standalone
 
 DRIVER = "driver-20261124070307-0001"
 TAG = "mflow-0123-0-1"
@@ -77,10 +77,11 @@ class NoErrands(Errands):
     def __init__(self) -> None:
         super().__init__("/")
         self.ran: list[tuple[str, ...]] = []
+        self.said = ""
 
     def run(self, command: Sequence[str], environ: Mapping[str, str], seconds: float) -> str | None:
         self.ran.append(tuple(command))
-        return ""
+        return self.said
 
 
 NOWHERE = "127.0.0.1:1"
@@ -192,6 +193,37 @@ def test_kill_by_the_masters_own_port() -> None:
         ("spark-class", "org.apache.spark.deploy.Client", "kill", "spark://hdp:7077", DRIVER)
     ]
     assert "drivers only" in asking(errands=errands).kill(Ids(application="app-1"))
+
+
+def test_the_command_that_kills_tells_the_end_where_nobody_else_does() -> None:
+    errands = NoErrands()
+    master = asking(errands=errands)
+    errands.said = f"INFO ClientEndpoint: State of {DRIVER} is RUNNING\n"
+    master.kill(Ids(driver=DRIVER))
+    assert master.ask(Ids(driver=DRIVER)).status is Status.SILENT
+    errands.said += f"INFO ClientEndpoint: State of {DRIVER} is KILLED, exiting spark-submit JVM.\n"
+    master.kill(Ids(driver=DRIVER))
+    answer = master.ask(Ids(driver=DRIVER))
+    assert (answer.status, answer.word, answer.source) == (Status.FAILED, "KILLED", "spark://hdp:7077")
+
+
+def test_kill_by_spark_submit_where_nothing_lies_beside_it() -> None:
+    errands = NoErrands()
+    master = Standalone(
+        "spark://hdp:7077", errands, {}, submit="/site/spark-submit", rest=NOWHERE, page=NOWHERE
+    )
+    master.kill(Ids(driver=DRIVER))
+    assert errands.ran == [("/site/spark-submit", "--kill", DRIVER, "--master", "spark://hdp:7077")]
+
+
+def test_a_master_that_never_spoke_is_not_waited_for_as_long(site: Site) -> None:
+    master = asking(rest=site.address)
+    assert master.patience(600.0) == UNHEARD_SECONDS
+    master.ask(Ids(driver=DRIVER))
+    assert master.patience(600.0) == UNHEARD_SECONDS
+    site.answers[f"/v1/submissions/status/{DRIVER}"] = {**STATUS, "success": True, "driverState": "RUNNING"}
+    master.ask(Ids(driver=DRIVER))
+    assert master.patience(600.0) == 600.0
 
 
 def test_find_by_tag_and_by_main_class(site: Site) -> None:
