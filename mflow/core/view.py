@@ -183,6 +183,15 @@ def instant(at: datetime | None) -> str | None:
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+def ids_elsewhere(row: TaskRow) -> dict[str, str]:
+    """By what the last attempt's work is known outside this host: an application's id, a driver's, a tag."""
+    return {
+        key: value
+        for key, value in row.facts.items()
+        if isinstance(value, str) and (key == "tag" or key.endswith("_id"))
+    }
+
+
 def _owner_object(view: RunView) -> dict[str, Any] | None:
     owner = view.run.owner
     if owner is None:
@@ -221,6 +230,7 @@ def _task_object(row: TaskRow, view: RunView) -> dict[str, Any]:
         "duration_s": seconds if seconds is None else round(seconds, 6),
         "pid": row.pid,
         "log": row.log,
+        **({"ids": ids} if (ids := ids_elsewhere(row)) else {}),
     }
 
 

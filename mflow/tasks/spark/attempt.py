@@ -262,7 +262,7 @@ class SparkAttempt:
         self._say(
             f"{self._ids} is {answer.word or answer.status.value} ({answer.source or 'nobody says so'})"
         )
-        end = end_in_cluster(self._ids, answer, stopped=self._step is not None)
+        end = end_in_cluster(self._ids, answer, stopped=self._step is not None, reason=seen.yarn_reason)
         return replace(end, cpu_seconds=client.cpu_seconds, max_rss_bytes=client.max_rss_bytes)
 
     def _judge_without_id(

@@ -16,6 +16,7 @@ _STANDALONE_APP = re.compile(r"Connected to Spark cluster with app ID ([\w.-]*\w
 _YARN_APP = re.compile(r"(?:Submitt(?:ing|ed) application|Application report for) (application_\d+_\d+)")
 _YARN_STATE = re.compile(r"Application report for application_\d+_\d+ \(state: ([A-Z_]+)\)")
 _YARN_FINAL = re.compile(r"^\s*final status: ([A-Z]+)\s*$")
+_YARN_REASON = re.compile(r"(?:^\s*diagnostics|Application diagnostics message): (?!N/A\s*$)(\S.*)$")
 _ASKED = re.compile(
     r"waiting before polling master for driver state|Submitting a request to launch an application"
     r"|Submitting application application_"
@@ -46,6 +47,7 @@ class Sightings:
         self.driver_state: str | None = None
         self.yarn_state: str | None = None
         self.yarn_final: str | None = None
+        self.yarn_reason: str | None = None  # why an application failed, as it told YARN
         self.lost_contact = False  # YARN's client gave up without knowing
         self.asked = False  # a request to run something was on its way
         self.refused = False  # and did not get there
@@ -74,6 +76,9 @@ class Sightings:
             self.driver_state = match[2]
         if match := _YARN_STATE.search(line):
             self.yarn_state = match[1]
+            self.yarn_reason = None  # what an earlier report said was no reason of an end
+        if match := _YARN_REASON.search(line):
+            self.yarn_reason = match[1]
         if match := _YARN_FINAL.match(line):
             self.yarn_final = match[1]
 

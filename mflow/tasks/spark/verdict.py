@@ -46,8 +46,8 @@ def end_in_client_mode(client: AttemptEnd, seen: Sightings, ids: Ids, answer: An
     return _with_error(client, seen)
 
 
-def end_in_cluster(ids: Ids, answer: Answer, *, stopped: bool) -> AttemptEnd:
-    """The cluster's word on an application, whatever spark-submit's exit code."""
+def end_in_cluster(ids: Ids, answer: Answer, *, stopped: bool, reason: str | None = None) -> AttemptEnd:
+    """The cluster's word on an application, whatever spark-submit's exit code. `reason`: why it failed, if told."""
     what = "driver" if ids.driver else "application"
     if answer.status is Status.SUCCEEDED:
         return AttemptEnd(Outcome.EXITED, exit_code=0)
@@ -55,7 +55,8 @@ def end_in_cluster(ids: Ids, answer: Answer, *, stopped: bool) -> AttemptEnd:
         return AttemptEnd(
             Outcome.ERROR,
             error=f"{what.upper()}_{answer.word}",
-            message=f"{ids} ended as {answer.word} ({answer.source}): its own log is in the cluster",
+            message=f"{ids} ended as {answer.word} ({answer.source}): "
+            + (reason[:_LONGEST_MESSAGE] if reason else "its own log is in the cluster"),
         )
     return AttemptEnd(Outcome.UNKNOWN, message=_doubt(ids, answer, stopped))
 

@@ -77,7 +77,8 @@ class Yarn:
         if ids.application is None:
             return "no application id is known"
         if self._run("-kill", ids.application) is None:
-            return f"could not run `yarn application -kill {ids.application}`"
+            why = "no yarn was found to run" if self._yarn is None else "could not run"
+            return f"{why} `yarn application -kill {ids.application}`"
         return f"ran `yarn application -kill {ids.application}`"
 
     def find(self, sought: Sought) -> tuple[Ids, ...] | None:

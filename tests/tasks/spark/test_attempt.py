@@ -2,88 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mflow.core.contracts import Remote, StopStep
 from mflow.core.states import Outcome
-from tests.spark.bench import Trial
-
-APP = "application_1473860344791_0001"
-ACCEPTED = f"24/11/01 11:51:18 INFO impl.YarnClientImpl: Submitted application {APP}"
-REPORTED = (
-    f"24/11/01 11:52:19 INFO yarn.Client: Application report for {APP} (state: FINISHED)\n\t final status: "
-)
-
-SUBMIT = """#!/bin/bash
-echo "$@" >> {site}/submitted
-cat {site}/says
-[ -e {site}/private ] && for word; do case $word in *.properties) cat "$word" >{site}/private;; esac; done
-trap 'exit 143' TERM
-while [ -e {site}/wait ]; do sleep 0.02; done
-exit $(cat {site}/exit)
-"""
-YARN = """#!/bin/bash
-echo "$@" >> {site}/asked
-[ "$2" = -kill ] && [ ! -e {site}/immortal ] && echo KILLED KILLED > {site}/state
-read state final < {site}/state
-case $2 in
--list) echo "Total number of applications (application-types: [], states: [] and tags: []):0"
-       [ "$state" = none ] || printf '%s\\tname\\tSPARK\\n' "{app}";;
--status) printf '\\tState : %s\\n\\tFinal-State : %s\\n' "$state" "$final";;
-esac
-"""
-STATUS, KILL = f"application -status {APP}", f"application -kill {APP}"
-
-
-class Site:
-    """A host with these two programs on its PATH."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name, text in (("spark-submit", SUBMIT), ("yarn", YARN)):
-            program = folder / "bin" / name
-            program.parent.mkdir(exist_ok=True)
-            program.write_text(text.replace("{site}", str(folder)).replace("{app}", APP))
-            program.chmod(0o755)
-        self.says()
-        self.yarn("none none")
-
-    def says(self, *lines: str, exit_code: int = 0) -> None:
-        """What spark-submit will print, and its exit code."""
-        (self.folder / "says").write_text("".join(f"{line}\n" for line in lines))
-        (self.folder / "exit").write_text(str(exit_code))
-
-    def yarn(self, state: str) -> None:
-        """State and final state that yarn knows."""
-        (self.folder / "state").write_text(f"{state}\n")
-
-    def waits(self) -> None:
-        """spark-submit stays until it is told to end."""
-        (self.folder / "wait").touch()
-
-    def lines(self, name: str) -> list[str]:
-        """What was submitted, or asked of yarn."""
-        path = self.folder / name
-        return path.read_text().splitlines() if path.exists() else []
-
-    def begin(self, mode: str = "cluster", *, attempt: int = 1, previous: Any = None, **keys: Any) -> Trial:
-        """An attempt on YARN."""
-        options = {"master": "yarn", "deploy-mode": mode, "ingestor-file": "job.py", **keys}
-        environ = {"PATH": f"{self.folder}/bin:/usr/bin:/bin"}
-        return Trial(self.folder, options, environ, attempt=attempt, previous=previous)
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """Also: nobody waits for long."""
-    monkeypatch.setattr("mflow.tasks.spark.attempt.SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr("mflow.tasks.spark.attempt.STOP_SECONDS", 3.0)
-    monkeypatch.setattr("mflow.tasks.spark.attempt.GONE_SECONDS", 0.5)
-    monkeypatch.setattr("mflow.tasks.spark.earlier.ANSWER_SECONDS", 0.5)
-    return Site(tmp_path)
+from tests.tasks.spark.site import ACCEPTED, APP, KILL, REPORTED, STATUS, Site
 
 
 def test_success_on_yarn_takes_no_further_question(site: Site) -> None:
@@ -110,6 +35,27 @@ def test_yarn_out_of_reach_of_spark_submit_is_asked_by_mflow(site: Site) -> None
     site.yarn("FINISHED SUCCEEDED")
     assert site.begin().end().ok
     assert site.lines("asked") == [STATUS]
+
+
+def test_why_an_application_failed_is_told_with_its_end(site: Site) -> None:
+    site.says(
+        ACCEPTED,
+        f"24/11/01 11:51:19 INFO yarn.Client: Application report for {APP} (state: ACCEPTED)",
+        "\t diagnostics: AM container is launched, waiting for AM container to Register with RM",
+        REPORTED + "FAILED",
+        exit_code=1,
+    )
+    assert str(site.begin().end().message).endswith("its own log is in the cluster")
+    reason = "User class threw exception: java.lang.IllegalStateException: no tickets of tiger-42"
+    for line in (
+        f"\t diagnostics: {reason}",
+        f"24/11/01 ERROR Client: Application diagnostics message: {reason}",
+    ):
+        site.says(ACCEPTED, REPORTED + "FAILED", line, exit_code=1)
+        end = site.begin(attempt=2, confs={"spark.x.password": "tiger-42"}).end()
+        assert end.error == "APPLICATION_FAILED"
+        assert str(end.message).endswith("java.lang.IllegalStateException: no tickets of ***")
+        (site.folder / "task.2.log").unlink()
 
 
 def test_told_not_to_wait_mflow_waits(site: Site) -> None:
@@ -290,101 +236,3 @@ def test_what_cannot_be_submitted_did_not_start(site: Site, keys: Mapping[str, A
     assert end.outcome is Outcome.NOT_STARTED
     assert said in str(end.message)
     assert site.lines("submitted") == []
-
-
-# ------------------------------------------------------------------------------------ earlier attempts
-
-
-def previous(site: Site, mode: str = "cluster", **more: Any) -> dict[str, Any]:
-    """Facts of an attempt whose end nobody saw."""
-    return {"tag": "mflow-x-0-1", "deploy_mode": mode, "spark_log": str(site.folder / "old.log"), **more}
-
-
-def test_an_application_that_runs_is_adopted(site: Site) -> None:
-    site.yarn("RUNNING UNDEFINED")
-    trial = site.begin(attempt=2, previous=previous(site, application_id=APP))
-    trial.wait_until(lambda: "instead of submitting again" in trial.said())
-    site.yarn("FINISHED SUCCEEDED")
-    assert trial.end().ok
-    assert site.lines("submitted") == []
-    assert trial.bench.facts["application_id"] == APP
-
-
-def test_an_adopted_application_can_be_killed(site: Site) -> None:
-    site.yarn("RUNNING UNDEFINED")
-    trial = site.begin(attempt=2, previous=previous(site, application_id=APP))
-    trial.wait_until(lambda: "instead of submitting again" in trial.said())
-    trial.stop()
-    assert trial.end().error == "APPLICATION_KILLED"
-
-
-def test_an_application_that_had_ended_well_is_not_run_again(site: Site) -> None:
-    site.yarn("FINISHED SUCCEEDED")
-    end = site.begin(attempt=2, previous=previous(site, application_id=APP)).end()
-    assert end.ok
-    assert "had ended well" in str(end.message)
-    assert site.lines("submitted") == []
-
-
-@pytest.mark.parametrize("state", ["FINISHED FAILED", "KILLED KILLED"])
-def test_an_application_that_had_failed_is_run_again(site: Site, state: str) -> None:
-    site.yarn(state)
-    site.says(ACCEPTED, REPORTED + "SUCCEEDED")
-    private = site.folder / ".spark-abc.properties"
-    private.touch()
-    trial = site.begin(attempt=2, previous=previous(site, application_id=APP, private_file=str(private)))
-    assert trial.end().ok
-    assert len(site.lines("submitted")) == 1
-    assert trial.bench.facts["earlier"] == []
-    assert not private.exists()
-
-
-def test_an_id_that_was_never_recorded_is_in_the_log(site: Site) -> None:
-    (site.folder / "old.log").write_text(f"{ACCEPTED}\n")
-    site.yarn("FINISHED SUCCEEDED")
-    assert site.begin(attempt=2, previous=previous(site)).end().ok
-    assert site.lines("asked") == [STATUS]
-
-
-def test_an_id_that_was_never_seen_is_found_by_the_tag(site: Site) -> None:
-    site.yarn("FINISHED SUCCEEDED")
-    assert site.begin(attempt=2, previous=previous(site)).end().ok
-    assert site.lines("asked") == ["application -list -appStates ALL -appTags mflow-x-0-1", STATUS]
-    site.yarn("none none")
-    site.says(ACCEPTED, REPORTED + "SUCCEEDED")
-    assert site.begin(attempt=3, previous=previous(site)).end().ok
-    assert len(site.lines("submitted")) == 1
-
-
-def test_nothing_is_submitted_while_nobody_answers_and_the_question_is_kept(site: Site) -> None:
-    (site.folder / "bin" / "yarn").unlink()
-    first = previous(site, application_id=APP)
-    trial = site.begin(attempt=2, previous=first)
-    end = trial.end()
-    assert end.outcome is Outcome.UNKNOWN
-    third = site.begin(attempt=3, previous=trial.bench.facts)
-    assert third.end().outcome is Outcome.UNKNOWN
-    assert [each["tag"] for each in third.bench.facts["earlier"]] == ["mflow-x-0-1", trial.bench.facts["tag"]]
-    assert site.lines("submitted") == []
-
-
-def test_in_client_mode_what_the_dead_driver_left_is_ended_first(site: Site) -> None:
-    site.yarn("RUNNING UNDEFINED")
-    trial = site.begin("client", attempt=2, previous=previous(site, "client", application_id=APP))
-    assert trial.end().ok
-    assert site.lines("asked") == [STATUS, KILL, STATUS]
-    assert len(site.lines("submitted")) == 1
-
-
-def test_in_client_mode_what_cannot_be_ended_is_not_doubled(site: Site) -> None:
-    site.yarn("RUNNING UNDEFINED")
-    (site.folder / "immortal").touch()
-    end = site.begin("client", attempt=2, previous=previous(site, "client", application_id=APP)).end()
-    assert end.outcome is Outcome.UNKNOWN
-    assert site.lines("submitted") == []
-
-
-def test_facts_of_something_else_are_no_earlier_attempt(site: Site) -> None:
-    site.says(ACCEPTED, REPORTED + "SUCCEEDED")
-    assert site.begin(attempt=2, previous={"log": "/elsewhere"}).end().ok
-    assert site.lines("asked") == []

@@ -100,7 +100,7 @@ def test_without_yarn_or_without_an_id_nobody_can_be_asked() -> None:
     assert yarn.ask(Ids(application=ID)) == Answer(Status.SILENT)
     assert yarn.ask(Ids()) == Answer(Status.SILENT)
     assert yarn.find(Sought("t", None, 0.0)) is None
-    assert "could not" in yarn.kill(Ids(application=ID))
+    assert "no yarn was found" in yarn.kill(Ids(application=ID))
 
 
 def test_an_errand_that_takes_too_long_is_ended(tmp_path: Path) -> None:
