@@ -5,13 +5,12 @@ import sys
 import time
 from pathlib import Path
 
-from pyspark.sql import SparkSession  # type: ignore[import-not-found, unused-ignore]
+from pyspark import SparkConf, SparkContext  # type: ignore[import-not-found, unused-ignore]
 
 what, *others = sys.argv[1:]
-session = SparkSession.builder.getOrCreate()
-context = session.sparkContext
+context = SparkContext(conf=SparkConf())  # no session of SQL, whose classes take a second to load
 print("arguments", others, flush=True)
-print("divisor", session.conf.get("spark.mflow.test.password", "none")[::-1], flush=True)
+print("divisor", context.getConf().get("spark.mflow.test.password", "none")[::-1], flush=True)
 with open(f"/proc/{os.getppid()}/cmdline", "rb") as file:
     print("command line", file.read().replace(b"\0", b" "), flush=True)
 divisor = 0 if what == "executor" else 1
@@ -22,4 +21,4 @@ if what == "exit":
     sys.exit(3)
 while what == "wait" and not Path(others[0]).exists():
     time.sleep(0.2)
-session.stop()
+context.stop()

@@ -45,6 +45,11 @@ def by_rest(master: Master, options: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**options, "master": master.rest_url, "confs": {"spark.master.rest.enabled": "true"}}
 
 
+def _folder(parent: Path, name: str) -> Path:
+    (parent / name).mkdir()
+    return parent / name
+
+
 def test_client_mode_killed_leaves_no_application_on_the_master(
     home: Path, master: Master, tmp_path: Path
 ) -> None:
@@ -64,36 +69,37 @@ def test_cluster_mode_success(home: Path, master: Master, driver_jar: Path, tmp_
     assert master.drivers()[trial.bench.facts["driver_id"]] == "FINISHED"
 
 
-def test_cluster_mode_failure_where_spark_submit_returns_0(
+def test_cluster_mode_failures_where_spark_submit_returns_0(
     home: Path, master: Master, driver_jar: Path, tmp_path: Path
 ) -> None:
-    trial = Trial(tmp_path, in_cluster(master, driver_jar, "fail"), spark_environ(home))
-    end = trial.end()
-    assert (end.outcome, end.exit_code, end.error) == (Outcome.ERROR, None, "DRIVER_FAILED"), trial.said()
-    assert master.drivers()[trial.bench.facts["driver_id"]] == "FAILED"
+    """Both at a time: spark-submit waits for long between two questions."""
+    in_driver = Trial(_folder(tmp_path, "a"), in_cluster(master, driver_jar, "fail"), spark_environ(home))
+    options = by_rest(master, in_cluster(master, driver_jar, "executor"))
+    in_executor = Trial(_folder(tmp_path, "b"), options, spark_environ(home))
+    for trial in (in_executor, in_driver):
+        end = trial.end()
+        assert (end.outcome, end.exit_code, end.error) == (Outcome.ERROR, None, "DRIVER_FAILED"), trial.said()
+        assert master.drivers()[trial.bench.facts["driver_id"]] == "FAILED"
 
 
-def test_cluster_mode_failure_in_an_executor(
-    home: Path, master: Master, driver_jar: Path, tmp_path: Path
-) -> None:
-    trial = Trial(tmp_path, by_rest(master, in_cluster(master, driver_jar, "executor")), spark_environ(home))
-    end = trial.end()
-    assert (end.outcome, end.error) == (Outcome.ERROR, "DRIVER_FAILED"), trial.said()
-
-
-@pytest.mark.parametrize("rest_answers", [True, False])
 def test_cluster_mode_killed_ends_the_driver(
-    home: Path, master: Master, driver_jar: Path, tmp_path: Path, rest_answers: bool
+    home: Path, master: Master, driver_jar: Path, tmp_path: Path
 ) -> None:
-    options = dict(in_cluster(master, driver_jar, "wait", str(tmp_path / "never")))
-    if not rest_answers:
-        options["master-rest"] = "127.0.0.1:1"
-    trial = Trial(tmp_path, options, spark_environ(home))
-    trial.wait_until(master.active_applications)
-    trial.stop()
-    end = trial.end()
-    assert (end.outcome, end.error) == (Outcome.ERROR, "DRIVER_KILLED"), trial.said()
-    assert master.drivers()[trial.bench.facts["driver_id"]] == "KILLED"
+    """By REST; and by the master's own port, where no other is known."""
+    waiting = in_cluster(master, driver_jar, "wait", str(tmp_path / "never"))
+    nowhere = {"master-rest": "127.0.0.1:1", "master-ui": "http://127.0.0.1:1"}
+    trials = [
+        Trial(_folder(tmp_path, "a"), waiting, spark_environ(home)),
+        Trial(_folder(tmp_path, "b"), {**waiting, **nowhere}, spark_environ(home)),
+    ]
+    for trial in trials:
+        trial.wait_until(lambda: len(master.active_applications()) == 2)
+    for trial in trials:
+        trial.stop()
+    for trial in trials:
+        end = trial.end()
+        assert (end.outcome, end.error) == (Outcome.ERROR, "DRIVER_KILLED"), trial.said()
+        assert master.drivers()[trial.bench.facts["driver_id"]] == "KILLED"
     assert master.active_applications() == []
 
 
