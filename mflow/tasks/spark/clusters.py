@@ -31,7 +31,14 @@ def cluster_for(
             environ,
             yarn=find_program("yarn", environ, cwd, ("HADOOP_YARN_HOME", "HADOOP_HOME")),
             kinit=find_program("kinit", environ, cwd),
-            principal=application.options.get("principal"),
-            keytab=application.options.get("keytab"),
+            principal=_kerberos(application, "principal"),
+            keytab=_kerberos(application, "keytab"),
         )
     return None
+
+
+def _kerberos(application: Application, what: str) -> str | None:
+    """As a key of the task, or by the property of Spark 3 and later or of Spark 2."""
+    named = (f"spark.kerberos.{what}", f"spark.yarn.{what}")
+    found = (application.options.get(what), *(application.settings.get(key) for key in named))
+    return next((one for one in found if one), None)
