@@ -19,7 +19,7 @@ from mflow.cli.wording import (
 )
 from mflow.core.model import Owner, RunRow, TaskRow
 from mflow.core.states import RunState, TaskState
-from mflow.core.view import RunView, duration_seconds, ids_elsewhere, started_at
+from mflow.core.view import RunView, duration_seconds, ids_elsewhere, pid, started_at
 
 HEADINGS = ("TASK", "STATE", "TRY", "END", "STARTED", "TOOK", "")
 STATE_COLUMN = 1
@@ -146,7 +146,9 @@ def _note(row: TaskRow, view: RunView) -> str:
         return f"next try at {moment(row.not_before)}"
     if row.state is TaskState.RUNNING:
         known = [value for key, value in ids_elsewhere(row).items() if key != "tag"]
-        return ", ".join([*(clean(one) for one in known), *([f"pid {row.pid}"] if row.pid else [])])
+        return ", ".join(
+            [*(clean(one) for one in known), *([f"pid {number}"] if (number := pid(row)) else [])]
+        )
     return ""
 
 

@@ -183,6 +183,12 @@ def instant(at: datetime | None) -> str | None:
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+def pid(row: TaskRow) -> int | None:
+    """The leader of the last attempt's processes; a task type that starts them late records it among its facts."""
+    late = row.facts.get("pid")
+    return row.pid or (late if isinstance(late, int) else None)
+
+
 def ids_elsewhere(row: TaskRow) -> dict[str, str]:
     """By what the last attempt's work is known outside this host: an application's id, a driver's, a tag."""
     return {
@@ -228,7 +234,7 @@ def _task_object(row: TaskRow, view: RunView) -> dict[str, Any]:
         "started_at": instant(started_at(row)),
         "ended_at": instant(ended_at(row)),
         "duration_s": seconds if seconds is None else round(seconds, 6),
-        "pid": row.pid,
+        "pid": pid(row),
         "log": row.log,
         **({"ids": ids} if (ids := ids_elsewhere(row)) else {}),
     }

@@ -45,6 +45,14 @@ WAITING = {
 }
 
 
+def test_what_a_running_task_is_known_by() -> None:
+    facts = {"tag": "mflow-f-0-1", "application_id": "application_1_1", "pid": 12}
+    (row,) = task_rows(a={"state": TaskState.RUNNING, "facts": facts})
+    assert status_page(view([row]), Commands()).rows[0][-1] == "application_1_1, pid 12"
+    (row,) = task_rows(a={"state": TaskState.RUNNING, "pid": 13})
+    assert status_page(view([row]), Commands()).rows[0][-1] == "pid 13"
+
+
 def test_a_failed_run() -> None:
     rows = task_rows(extract=DONE, load=failed(3), report=TaskState.PENDING)
     seen = view(

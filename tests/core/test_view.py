@@ -244,11 +244,12 @@ def test_status_object_is_the_contract() -> None:
 
 
 def test_what_runs_elsewhere_is_named() -> None:
-    facts = {"tag": "mflow-f-0-1", "driver_id": "driver-1", "master": "yarn", "earlier": []}
+    facts = {"tag": "mflow-f-0-1", "driver_id": "driver-1", "master": "yarn", "earlier": [], "pid": 12}
     row = TaskRow(0, "a", "spark", TaskState.RUNNING, attempts=1, facts=facts)
     shown = view.view_run(run_row(), [row], {}, {}, alive=True, now=NOON)
     (task,) = view.status_object(shown)["tasks"]
     assert task["ids"] == {"tag": "mflow-f-0-1", "driver_id": "driver-1"}
+    assert task["pid"] == 12
 
 
 def test_a_run_without_owner_says_null() -> None:

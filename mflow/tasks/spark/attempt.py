@@ -187,6 +187,7 @@ class SparkAttempt:
                     self._client.stop(self._step)
         except (OSError, ValueError) as error:
             return not_submitted(f"cannot start: {getattr(error, 'strerror', None) or error}")
+        self._bench.record({facts.PID: self.pid})
         seen = Sightings(in_cluster=self._in_cluster)
         client = self._follow_client(seen)
         end = self._judge(application, tag, seen, client)

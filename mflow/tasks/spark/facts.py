@@ -9,6 +9,9 @@ from mflow.tasks.spark.cluster import Ids, Sought
 TAG = "tag"
 DRIVER = "driver_id"
 APPLICATION = "application_id"
+PID = (
+    "pid"  # of spark-submit, for whoever looks: there was none yet when the attempt was said to have started
+)
 PRIVATE = "private_file"
 EARLIER = "earlier"
 """Facts of earlier attempts that were not yet known to be over when this one began."""

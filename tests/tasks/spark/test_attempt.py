@@ -16,6 +16,7 @@ def test_success_on_yarn_takes_no_further_question(site: Site) -> None:
     trial = site.begin()
     assert trial.end().ok
     assert trial.bench.facts["application_id"] == APP
+    assert trial.bench.facts["pid"] > 0
     assert site.lines("asked") == []
 
 
