@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 
 from mflow.engine.outcome_file import make_fallback_folder
@@ -41,6 +42,13 @@ def detach(sock: socket.socket) -> socket.socket:
     for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
         _open_null(descriptor, flags)
     return socket.socket(fileno=ours)
+
+
+def take_environment(environ: Mapping[str, str]) -> None:
+    """Have what every task has, for drivers that read variables: the fork server has next to none (see `pool`)."""
+    for name, value in environ.items():
+        with suppress(ValueError):  # a name that only a task could be told
+            os.environ[name] = value
 
 
 def leave_traceback(error: BaseException, folder: str) -> int:

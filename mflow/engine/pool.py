@@ -8,6 +8,7 @@ alone: losing the fork server costs nothing that runs.
 import contextlib
 import multiprocessing
 import os
+import re
 import resource
 import shutil
 import socket
@@ -18,6 +19,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from mflow.core.model import Identity
+from mflow.core.names import TOKENS_VARIABLE
 from mflow.engine.channel import Channel
 from mflow.engine.identity import identity_of
 from mflow.engine.messages import WorkerSettings
@@ -29,6 +31,12 @@ PRELOADED = ["mflow.engine.forkserver_preload"]
 _UNSEEN = 255
 """What multiprocessing says of a process whose fork server has died before it could tell."""
 
+_FOR_SERVERS = re.compile(
+    r"HOME|USER|LOGNAME|PATH|TMPDIR|TMP|TEMP|TZ|LANG|LANGUAGE|LC_\w+|LD_\w+|MALLOC_\w+|GLIBC_TUNABLES|PYTHON\w+|"
+    rf"VIRTUAL_ENV|COV\w+|{TOKENS_VARIABLE}"
+)
+"""Variables that an interpreter needs to start, or that tell whose a process is."""
+
 CAUSE_SECONDS = 0.5
 """How long the fork server is given to say how a worker died."""
 
@@ -38,7 +46,7 @@ _context = multiprocessing.get_context("forkserver")
 def prestart() -> None:
     """Start the fork server now, so that it is up when the first worker is wanted. Safe to call again."""
     forkserver.set_forkserver_preload(PRELOADED)
-    with _main_module_hidden():
+    with _main_module_hidden(), _secrets_hidden():
         forkserver.ensure_running()
 
 
@@ -101,7 +109,7 @@ def start_worker(number: int, settings: WorkerSettings) -> Worker:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         process = _context.Process(target=worker_main, args=(theirs, settings), name=f"mflow-worker-{number}")
-        with _main_module_hidden():
+        with _main_module_hidden(), _secrets_hidden():
             process.start()
         theirs.close()
         return _introduce(number, process, ours)
@@ -137,6 +145,32 @@ def _main_module_hidden() -> Iterator[None]:
     finally:
         for name, value in kept.items():
             setattr(main, name, value)
+
+
+@contextlib.contextmanager
+def _secrets_hidden() -> Iterator[None]:
+    """Keep passwords in our environment out of /proc/PID/environ of the fork server and of all workers.
+
+    What that shows is what a program was started with; workers set the variables themselves. Only where a server is
+    about to be started: changing the environment is nothing for a process with threads.
+    """
+    hidden = {} if _server_lives() else {k: v for k, v in os.environ.items() if not _FOR_SERVERS.fullmatch(k)}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+def _server_lives() -> bool:
+    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    if not pid:
+        return False
+    try:  # not reaped: that is multiprocessing's to do
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except ChildProcessError:
+        return False
 
 
 def _cause(code: int) -> str:

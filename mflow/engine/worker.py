@@ -34,7 +34,7 @@ from mflow.engine.attempt import Attempt
 from mflow.engine.attempt_log import create_log
 from mflow.engine.bench import Bench, Environment
 from mflow.engine.channel import Channel
-from mflow.engine.detachment import detach, leave_traceback
+from mflow.engine.detachment import detach, leave_traceback, take_environment
 from mflow.engine.identity import is_over, open_verified, own_identity
 from mflow.engine.keeper import Keeper
 from mflow.engine.messages import (
@@ -64,6 +64,7 @@ def worker_main(sock: socket.socket, settings: WorkerSettings) -> NoReturn:
     """What a worker process executes, with its end of the channel. Never returns; the exit code is 0 or CRASHED."""
     code = 0
     try:
+        take_environment(settings.environ)
         Worker(Channel(detach(sock)), settings).run()
     except BaseException as error:  # noqa: BLE001  (nobody above could tell; an exit handler must not run)
         code = leave_traceback(error, settings.fallback_folder)

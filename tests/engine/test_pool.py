@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from mflow.engine.identity import signal_pidfd
+from mflow.engine.messages import Ended
 from tests.engine.boss import Boss, wait_for_end
+
+SECRET = "Vb7_only_for_the_supervisor"
 
 
 @pytest.fixture
@@ -26,11 +29,33 @@ def test_who_killed_a_worker_is_guessed(boss: Boss) -> None:
 
 
 def test_nothing_is_made_up_when_the_fork_server_died_too(boss: Boss) -> None:
-    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
-    pidfd = os.pidfd_open(server)
-    signal_pidfd(pidfd, signal.SIGKILL)
-    wait_for_end(pidfd)
-    os.close(pidfd)
+    _stop_the_fork_server()
     signal_pidfd(boss.worker.pidfd, signal.SIGKILL)
     boss.wait_for_exit()
     assert boss.worker.probable_cause() == "its end was not seen"
+
+
+def test_what_a_worker_was_started_with_shows_no_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MFLOW_DATABASE", f"oracle+oracledb://mflow:{SECRET}@db/service")
+    monkeypatch.setenv("ANY_NAME", SECRET)
+    _stop_the_fork_server()
+    boss = Boss(tmp_path, environ={"PATH": os.environ["PATH"], "ANY_NAME": SECRET})
+    parents = "for pid in $PPID $(awk '/^PPid/ {print $2}' /proc/$PPID/status)"
+    given = boss.run(f"{parents}; do tr '\\0' '\\n' < /proc/$pid/environ; done; echo mine: $ANY_NAME")
+    assert boss.expect(Ended).end.exit_code == 0
+    lines = boss.log(given).splitlines()
+    assert [line for line in lines if SECRET in line] == [f"mine: {SECRET}"]
+    assert os.environ["ANY_NAME"] == SECRET
+    boss.worker.close()
+
+
+def _stop_the_fork_server() -> None:
+    """One that an earlier test has started was started with what the environment was then."""
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    if server:
+        pidfd = os.pidfd_open(server)
+        signal_pidfd(pidfd, signal.SIGKILL)
+        wait_for_end(pidfd)
+        os.close(pidfd)
