@@ -158,7 +158,7 @@ def test_links_are_left_out_and_the_stack_is_kept() -> None:
     link = "Help: https://docs.oracle.com/error-help/db/ora-01403/"
     failure = failure_of(Exception(_Detail(f"{text}\n{link}", 1403, "ORA-01403")))
     assert failure.text == text
-    assert failure.message == "ORA-01403: no data found"
+    assert failure.message == 'ORA-01403: no data found; ORA-06512: at "A.B", line 3'
 
 
 def test_an_unknown_host_is_a_connection_error() -> None:

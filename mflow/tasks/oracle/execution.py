@@ -67,6 +67,18 @@ class Execution:
     def run(self, statement: Statement) -> None:
         """Run it and log what came of it. Raises the driver's errors, CompiledWithErrors, Stopped."""
         began = time.monotonic()
+        try:
+            done, warning = self._run(statement)
+        except (self._driver.Error, OSError):
+            self._log.say(f"{statement.title}: failed, {time.monotonic() - began:.3f} s")
+            raise
+        self.log_output()
+        self._log.say(f"{statement.title}: {done}{time.monotonic() - began:.3f} s")
+        if warning is not None:
+            raise CompiledWithErrors(self._compilation(statement, str(warning)))
+
+    def _run(self, statement: Statement) -> tuple[str, Any]:
+        """How many rows there were, in words, and the driver's warning."""
         with self._session.call(), self._session.cursor() as cursor:
             if (
                 not self._may_go_on()
@@ -77,12 +89,7 @@ class Execution:
                 cursor.arraysize = min(self._fetch + 1, _ROWS_AT_ONCE)
             cursor.outputtypehandler = self._exact
             cursor.execute(statement.text, binds)
-            done = "done, " if statement.is_block else self._rows(cursor)
-            warning = cursor.warning
-        self.log_output()
-        self._log.say(f"{statement.title}: {done}{time.monotonic() - began:.3f} s")
-        if warning is not None:
-            raise CompiledWithErrors(self._compilation(statement, str(warning)))
+            return "done, " if statement.is_block else self._rows(statement, cursor), cursor.warning
 
     def _names(self, statement: Statement) -> list[str]:
         with self._session.cursor() as cursor:
@@ -97,9 +104,9 @@ class Execution:
 
     # ---------------------------------------------------------------------------------------------- rows
 
-    def _rows(self, cursor: "Cursor") -> str:
+    def _rows(self, statement: Statement, cursor: "Cursor") -> str:
         if cursor.description is None:
-            return f"{_counted(cursor.rowcount)}, " if cursor.rowcount > 0 else "done, "
+            return f"{_counted(cursor.rowcount)}, " if statement.changes_rows else "done, "
         if self._fetch is None:
             while cursor.fetchmany(_ROWS_AT_ONCE):
                 pass

@@ -11,13 +11,11 @@ _SERVERS_WORD = frozenset({"ORA-00028", "ORA-02396", "ORA-02399"})
 _CONFLICTS = frozenset({"ORA-00060", "ORA-08177"})
 """Deadlock, serialisation failure: after a rollback the same may succeed."""
 
-_HEADS = frozenset({"ORA-06550", "DPY-4011", "DPY-6005"})
-"""Codes whose own line says only where, or that something went wrong; the next line says what."""
-
 _SIMILAR = re.compile(r"\(Similar to (ORA-\d{5})\)")
 """The thin driver's own errors name the code that people know, and have in `on_errors`."""
 
-_LONGEST_MESSAGE = 1000
+_LONGEST_MESSAGE = 3000
+"""A user's own message may have 2048 bytes, and the stack comes after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +49,8 @@ class Failure:
 
     @property
     def message(self) -> str:
-        """One line for a person."""
-        lines = self.text.splitlines() or [""]
-        said = lines[:2] if any(lines[0].startswith(code) for code in _HEADS) else lines[:1]
-        return one_line("\n".join(said))[:_LONGEST_MESSAGE]
+        """All of it in one line."""
+        return one_line(self.text)[:_LONGEST_MESSAGE]
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -71,6 +71,11 @@ class Statement:
         return " ".join(said[: 2 if said[0] in ("ALTER", "CREATE", "DROP", "TRUNCATE") else 1])
 
     @property
+    def changes_rows(self) -> bool:
+        """Whether the database tells how many rows it touched; none is a number, too."""
+        return not self.is_block and self.title in ("DELETE", "INSERT", "MERGE", "UPDATE")
+
+    @property
     def commits(self) -> bool:
         """Whether it surely commits by itself. A procedure that it calls may do so, too: nobody can tell."""
         said = _head(self.text, 0)
