@@ -6,12 +6,10 @@ https://python-oracledb.readthedocs.io/en/latest/user_guide/connection_handling.
 import getpass
 import os
 import queue
-import re
 import socket
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import oracledb
 import sqlalchemy as sa
@@ -21,14 +19,13 @@ from sqlalchemy.engine import URL, Engine, ExceptionContext
 from mflow.core.errors import StoreRefused
 from mflow.core.model import Datasource
 from mflow.core.oracle_errors import Nature, explain
+from mflow.core.oracle_login import client_arguments, login_arguments, schema_statement
 
 MODULE = "mflow"
 """How V$SESSION names every session of mflow."""
 
 CALL_SECONDS = 10.0
 """One bounded attempt: how long a connection is waited for, and how long each answer of the database."""
-
-_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_$#]{0,127}")
 
 
 def datasource_of(url: URL) -> Datasource:
@@ -71,7 +68,7 @@ def shown(source: Datasource) -> str:
 def engine(source: Datasource) -> Engine:
     """An engine whose sessions bear the mark of mflow, and of who uses it, in V$SESSION."""
     _require_login(source)
-    _require_plain(source.schema)
+    _schema_statement(source)
     made = sa.create_engine(
         "oracle+oracledb://",
         creator=partial(_connect, source),
@@ -94,28 +91,29 @@ def _require_login(source: Datasource) -> None:
         )
 
 
-def _require_plain(schema: str | None) -> None:
-    """The owner's name must be able to stand in a statement as it is."""
-    if schema is not None and not _PLAIN_NAME.fullmatch(schema):
-        raise StoreRefused(f"`schema` is not a plain name: {schema!r}", hint="Give the owner of the tables.")
+def _schema_statement(source: Datasource) -> str | None:
+    try:
+        return schema_statement(source)
+    except ValueError as error:
+        raise StoreRefused(str(error), hint="Give the owner of the tables.") from None
 
 
 def _connect(source: Datasource) -> oracledb.Connection:
-    if source.thick:
-        start_client(source)
+    if source.thick:  # before any thin connection is made; again is of no effect
+        oracledb.init_oracle_client(**client_arguments(source))
     conn = _in_time(partial(_log_in, source))
     conn.call_timeout = int(CALL_SECONDS * 1000)
     conn.module = MODULE
     conn.client_identifier = whoami()[:64]
-    if source.schema:
+    if choose := _schema_statement(source):
         with conn.cursor() as cursor:
-            cursor.execute(f'ALTER SESSION SET CURRENT_SCHEMA = "{source.schema.upper()}"')
+            cursor.execute(choose)
     return conn
 
 
 def _log_in(source: Datasource) -> oracledb.Connection:
     try:
-        return oracledb.connect(**arguments(source))
+        return oracledb.connect(**login_arguments(source, CALL_SECONDS))
     except OSError as error:  # of a host name that cannot be resolved, for example
         raise oracledb.OperationalError(f"DPY-6005: cannot connect to database.\n{error}") from error
 
@@ -143,33 +141,6 @@ def _in_time(login: Callable[[], oracledb.Connection]) -> oracledb.Connection:
     if isinstance(answer, BaseException):
         raise answer
     return answer
-
-
-def arguments(source: Datasource) -> dict[str, Any]:
-    """What `oracledb.connect` is given: only what is set, and never more than one try."""
-    given: dict[str, Any] = {
-        "user": source.user,
-        "password": source.password,
-        "dsn": source.connection_string,
-        "expire_time": source.expire_time_minutes,  # minutes, too
-    }
-    if not source.thick:  # thick mode reads its own files, in the folder given to `start_client`
-        given |= {
-            "config_dir": source.config_dir,
-            "wallet_location": source.wallet_location,
-            "wallet_password": source.wallet_password,
-            "tcp_connect_timeout": CALL_SECONDS,
-        }
-    return {key: value for key, value in given.items() if value is not None}
-
-
-def start_client(source: Datasource) -> None:
-    """Load the Instant Client, once a process; before any thin connection is made."""
-    given = {
-        "lib_dir": source.thick if isinstance(source.thick, str) else None,
-        "config_dir": source.config_dir,
-    }
-    oracledb.init_oracle_client(**{key: value for key, value in given.items() if value})
 
 
 def _notice_disconnect(context: ExceptionContext) -> None:

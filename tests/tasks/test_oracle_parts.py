@@ -16,7 +16,7 @@ from mflow.core.contracts import Job, StopStep
 from mflow.core.model import AttemptEnd, Datasource
 from mflow.core.oracle_errors import Nature
 from mflow.core.states import Outcome
-from mflow.tasks.oracle.connection import arguments, connect
+from mflow.tasks.oracle.connection import connect
 from mflow.tasks.oracle.control import Control, Stage
 from mflow.tasks.oracle.earlier import Trace, committed_mark, committing_mark, read_trace
 from mflow.tasks.oracle.execution import made_by
@@ -251,27 +251,6 @@ def test_a_session_is_kept_as_facts_and_comes_back() -> None:
     assert SessionId.from_facts({"sid": "1, 2' --", "serial": 1, "instance": 1}) is None
     assert SessionId.from_facts({}) is None
     assert _SESSION.kill_statement == "ALTER SYSTEM KILL SESSION '120,1120,@2' IMMEDIATE;"
-
-
-def test_what_the_driver_is_given() -> None:
-    source = Datasource(
-        "a",
-        "alias",
-        user="u",
-        password="p",
-        config_dir="/etc/tns",
-        wallet_location="/w",
-        expire_time_minutes=4,
-    )
-    assert arguments(source) == {
-        "user": "u",
-        "password": "p",
-        "dsn": "alias",
-        "expire_time": 4,
-        "config_dir": "/etc/tns",
-        "wallet_location": "/w",
-        "tcp_connect_timeout": 20.0,
-    }
 
 
 class _Driver:

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mflow.core.model import Datasource
+from mflow.core.oracle_login import client_arguments, login_arguments
 
 if TYPE_CHECKING:
     from oracledb import Connection
@@ -41,7 +42,7 @@ def connect(driver: Any, source: Datasource) -> "Connection":
 
     def log_in() -> None:
         try:
-            answers.put(driver.connect(**arguments(source)))
+            answers.put(driver.connect(**login_arguments(source, CONNECT_SECONDS)))
         except BaseException as error:  # noqa: BLE001  (raised again where it is waited for)
             answers.put(error)
 
@@ -55,30 +56,10 @@ def connect(driver: Any, source: Datasource) -> "Connection":
     return answer
 
 
-def arguments(source: Datasource) -> dict[str, Any]:
-    """What the driver is given: only what is set."""
-    given: dict[str, Any] = {
-        "user": source.user,
-        "password": source.password,
-        "dsn": source.connection_string,
-        "expire_time": source.expire_time_minutes,  # minutes for the driver, too
-    }
-    if not source.thick:  # thick mode reads its own files, in the folder given to the client
-        given |= {
-            "config_dir": source.config_dir,
-            "wallet_location": source.wallet_location,
-            "wallet_password": source.wallet_password,
-            "tcp_connect_timeout": CONNECT_SECONDS,
-        }
-    return {name: value for name, value in given.items() if value is not None}
-
-
 def _load_client(driver: Any, source: Datasource) -> None:
     """Load the Instant Client, which a process does once and keeps."""
     global _client_is_loaded
-    folder = source.thick if isinstance(source.thick, str) else None
-    given = {"lib_dir": folder, "config_dir": source.config_dir}
     with _client_lock:
         if not _client_is_loaded:
-            driver.init_oracle_client(**{name: value for name, value in given.items() if value})
+            driver.init_oracle_client(**client_arguments(source))
             _client_is_loaded = True

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mflow.core.contracts import Job, Workbench
 from mflow.core.model import Datasource
+from mflow.core.oracle_login import schema_statement
 from mflow.tasks.oracle.connection import connect
 from mflow.tasks.oracle.failure import failure_of
 
@@ -145,28 +146,21 @@ class Session:
 
 def open_session(driver: Any, source: Datasource, marks: Marks) -> Session:
     """Connect and mark, one round trip beyond the login. Raises the driver's errors, OSError or ValueError."""
-    schema = _plain(source.schema)
+    choose = schema_statement(source)
     connection = connect(driver, source)
     try:
         connection.module = MODULE
         connection.action = marks.action
         connection.client_identifier = marks.client_identifier
         identity = _identify(driver, connection, marks)
-        if schema is not None:
+        if choose is not None:
             with connection.cursor() as cursor:
-                cursor.execute(f'ALTER SESSION SET CURRENT_SCHEMA = "{schema}"')
+                cursor.execute(choose)
     except BaseException:
         with suppress(Exception):
             connection.close()
         raise
     return Session(connection, identity)
-
-
-def _plain(schema: str | None) -> str | None:
-    """The owner's name as it may stand in a statement. Raises ValueError."""
-    if schema is not None and not schema.replace("_", "").replace("$", "").replace("#", "").isalnum():
-        raise ValueError(f"`schema` of the connection is not a plain name: {schema!r}")
-    return None if schema is None else schema.upper()
 
 
 def _identify(driver: Any, connection: "Connection", marks: Marks) -> SessionId:
