@@ -72,6 +72,12 @@ def test_binds_are_pairs_or_an_object_and_may_name_the_environment(tmp_path: Pat
 def test_secrets_are_passwords_and_binds_named_like_one(tmp_path: Path) -> None:
     plan = _plan(tmp_path, command="commit", binds={"api_token": "t0ken", "year": "2024"})
     assert plan.secrets == {"S3cret_word", "t0ken"}
+    binds = {"a": "${APP_PASSWORD}", "b": "${PERIOD}"}
+    environ = {"APP_PASSWORD": "hidden", "PERIOD": "2024-05"}
+    assert read_plan(_job(tmp_path, command="commit", binds=binds), environ).secrets == {
+        "S3cret_word",
+        "hidden",
+    }
 
 
 def test_a_password_within_the_connection_string_is_a_secret(tmp_path: Path) -> None:

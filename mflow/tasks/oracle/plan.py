@@ -3,14 +3,14 @@
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mflow.core.contracts import Job
 from mflow.core.model import Datasource
-from mflow.core.secrets import looks_secret
+from mflow.core.secrets import is_reference, looks_secret
 from mflow.tasks.oracle.script import Step, split
 from mflow.tasks.oracle.statement import Statement, read_command
 
@@ -50,7 +50,7 @@ def read_plan(job: Job, environ: Mapping[str, str]) -> Plan:
         source=source,
         steps=read_steps(options, job.cwd),
         binds=binds,
-        secrets=_secrets(source, binds),
+        secrets=_secrets(source, binds, _secret_names(options)),
         fetch=options.get("fetch"),
         idempotent=bool(options.get("idempotent")),
         transaction_guard=bool(options.get("transaction_guard")),
@@ -87,12 +87,23 @@ def _value(name: str, value: Any, environ: Mapping[str, str]) -> Any:
         raise ValueError(f"binds.{name}: the environment variable {value[2:-1]} is not set") from None
 
 
-def _secrets(source: Datasource, binds: Mapping[str, Any]) -> frozenset[str]:
-    """Passwords, and binds named like one. A password that is the user's name hides nothing, and its masking would
+def _secret_names(options: Mapping[str, Any]) -> frozenset[str]:
+    """The binds that are named like a password, or whose variable is."""
+    pairs = _pairs(options.get("binds"))
+    return frozenset(
+        name.upper()
+        for name, value in pairs
+        if looks_secret(name)
+        or (isinstance(value, str) and is_reference(value) and looks_secret(value[2:-1]))
+    )
+
+
+def _secrets(source: Datasource, binds: Mapping[str, Any], hidden: Collection[str]) -> frozenset[str]:
+    """Passwords, and these binds. A password that is the user's name hides nothing, and its masking would
     deface every schema's name in the log."""
     found = {source.password, source.wallet_password}
     found |= set(_LOGIN.findall(source.connection_string))
-    found |= {value for name, value in binds.items() if isinstance(value, str) and looks_secret(name)}
+    found |= {value for name, value in binds.items() if isinstance(value, str) and name in hidden}
     return frozenset(value for value in found if value and value.lower() != (source.user or "").lower())
 
 
