@@ -41,13 +41,18 @@ class Database:
     def open(self, *, create: bool = False) -> "SqlStore":
         """Open it; only `run` creates. Raises StoreError, after saying where was looked."""
         from mflow.cli.boundary import tell
-        from mflow.store.connect import open_store
 
         try:
-            return open_store(self.where, create=create)
+            return self.open_again(create=create)
         except StoreError:
             tell(f"the state database is {self.shown} ({self.source})")
             raise
+
+    def open_again(self, *, create: bool = False) -> "SqlStore":
+        """The same without a word: who drives a run tries it again and again, and says so itself."""
+        from mflow.store.connect import open_store
+
+        return open_store(self.where, create=create)
 
 
 def choose_database(

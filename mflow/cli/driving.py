@@ -137,7 +137,7 @@ def _driven(assignment: "Assignment", around: Surroundings, cancelling: bool) ->
     from mflow.engine.supervisor import supervise
 
     began = time.monotonic()
-    verdict = supervise(assignment, around.database.open, _reporter(around))
+    verdict = supervise(assignment, around.database.open_again, _reporter(around))
     _last_words(verdict, assignment, around, time.monotonic() - began)
     return 0 if cancelling and verdict.ending is Ending.CANCELLED else verdict.exit_code
 
