@@ -2,7 +2,7 @@
 
 tenacity's strategies decide (stop, wait); the loop does the waiting. Which ends are tried again by default,
 and what narrows them, is fixed by the protocol: EXITED non-zero, SIGNALLED, TIMED_OUT, ERROR and LOST are;
-NOT_STARTED only if `on_errors` names it; CANCELLED and UNKNOWN never.
+NOT_STARTED only if `on_errors` names it; CANCELLED, UNKNOWN and what would lock an account never.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ RETRIED_BY_DEFAULT = frozenset(
     {Outcome.EXITED, Outcome.SIGNALLED, Outcome.TIMED_OUT, Outcome.ERROR, Outcome.LOST}
 )
 NEVER_RETRIED = frozenset({Outcome.CANCELLED, Outcome.UNKNOWN})
+
+LOCKING = frozenset({"ORA-01017", "ORA-28000", "ORA-28001"})
+"""Refused logins to Oracle: each further one may lock the account, whatever a policy says."""
 
 LONGEST_WAIT_SECONDS = 7 * 24 * 3600.0
 """The longest wait where the user has set no `max_wait_seconds`; also the longest of those."""
@@ -40,7 +43,7 @@ def wait_before_retry(policy: RetryPolicy, end: AttemptEnd, tries: int, draw: fl
 
 
 def _matches(policy: RetryPolicy, end: AttemptEnd) -> bool:
-    if end.ok or end.outcome in NEVER_RETRIED:
+    if end.ok or end.outcome in NEVER_RETRIED or end.error in LOCKING:
         return False
     if end.outcome is Outcome.EXITED and policy.on_exit_codes is not None:
         return end.exit_code in policy.on_exit_codes

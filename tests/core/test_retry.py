@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mflow.core.model import AttemptEnd, Backoff, RetryPolicy
 from mflow.core.retry import (
+    LOCKING,
     LONGEST_WAIT_SECONDS,
     NEVER_RETRIED,
     RETRIED_BY_DEFAULT,
@@ -172,3 +173,10 @@ def test_waits_never_shrink_with_the_tries(policy: RetryPolicy, draw: float, tri
     assert sooner is not None
     assert later is not None
     assert sooner <= later
+
+
+@pytest.mark.parametrize("code", sorted(LOCKING))
+def test_a_refused_login_is_never_tried_again(code: str) -> None:
+    end = AttemptEnd(Outcome.ERROR, error=code)
+    for words in (None, ("ERROR",), (code,)):
+        assert _wait(replace(TEN_TIMES, on_errors=words), end) is None
