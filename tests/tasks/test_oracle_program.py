@@ -118,15 +118,12 @@ def test_the_origins_tasks(project: Project, database: Database) -> None:
     assert database.select("SELECT a FROM mflow_test_t") == [(1,)]
 
 
-def test_code_and_message_are_in_status(project: Project) -> None:
+def test_code_message_and_stack_are_in_status(project: Project) -> None:
     project.tasks(load={"type": "oracle", "command": "begin raise no_data_found; end;", "db": "siper_fisco"})
     assert project.mflow().code == 1
     task = _task(project)
-    assert (task["outcome"], task["error"], task["message"]) == (
-        "ERROR",
-        "ORA-01403",
-        "ORA-01403: no data found",
-    )
+    assert (task["outcome"], task["error"]) == ("ERROR", "ORA-01403")
+    assert task["message"] == "ORA-01403: no data found; ORA-06512: at line 1"
 
 
 def test_an_attempt_goes_on_without_its_supervisor_and_is_adopted(
