@@ -1,12 +1,38 @@
 """Alembic, which costs some 0.2 s to import: only to upgrade, and to render the SQL of db/ from the migrations."""
 
 import io
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.ddl.oracle import OracleImpl
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DatabaseError
 
+from mflow.core.oracle_errors import codes_in
 from mflow.store import scripts
+
+_DONE_BEFORE = frozenset(
+    {"ORA-00955", "ORA-01408", "ORA-01430", "ORA-02260", "ORA-02261", "ORA-02264", "ORA-02275"}
+)
+"""The object, index, column or constraint is there already."""
+
+
+class ResumableOracle(OracleImpl):
+    """Oracle commits each statement that makes something: an upgrade that was interrupted goes on where it stopped.
+
+    Alembic takes this one instead of its own, by the name of the dialect.
+    """
+
+    __dialect__ = "oracle"
+
+    def _exec(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super()._exec(*args, **options)
+        except DatabaseError as error:
+            if _DONE_BEFORE.isdisjoint(codes_in(str(error.orig))):
+                raise
+            return None
 
 
 def upgrade(conn: Connection) -> None:

@@ -14,12 +14,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from mflow.core.errors import StoreOutdated
+from mflow.core.errors import StoreOutdated, StoreRefused
 from mflow.store import admin, migrations, render, scripts
 from mflow.store.connect import open_store
 from mflow.store.repository import SqlStore
 from mflow.store.tables import VERSION_TABLE, metadata, run_ids
-from tests.store.databases import Database
+from tests.store.databases import Control, Database
 from tests.store.samples import create
 
 TABLES = metadata.sorted_tables
@@ -171,6 +171,31 @@ def test_oracle_is_upgraded_only_when_told(oracle: Database, request: pytest.Fix
         open_store(oracle.where).close()
     finally:
         drop_everything(store)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE mflow_version",
+        "CREATE SEQUENCE",
+        "CREATE TABLE mflow_tasks",
+        "COMMENT ON TABLE mflow_attempts",
+        "INSERT INTO mflow_version",
+    ],
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_upgrade_of_oracle_goes_on_where_it_was_interrupted(
+    oracle: Database, control: Control, statement: str, when: str
+) -> None:
+    drop_everything(oracle.open())
+    control("fail", regex=f"(?i){statement}", code=1031, when=when)
+    with pytest.raises(StoreRefused, match="ORA-01031"):
+        admin.upgrade(oracle.where)
+    assert admin.check(oracle.where).found is None
+    _, after = admin.upgrade(oracle.where)
+    assert after.up_to_date
+    create(oracle.open())
 
 
 # -------------------------------------------------------------------------------------------------- rendered
