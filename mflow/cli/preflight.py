@@ -26,9 +26,14 @@ def require_ready(loaded: "Loaded") -> None:
 def missing_here(loaded: "Loaded") -> list[Problem]:
     """Warnings for what this machine lacks. Raises InvalidInput for what is wrong on any host."""
     wrong = _problems(loaded, here=False)
+    lacking = [
+        Problem(one.file, one.place, one.text, warning=True)
+        for one in _problems(loaded, here=True)
+        if one not in wrong
+    ]
     if wrong:
-        raise InvalidInput([*loaded.warnings, *wrong])
-    return [Problem(one.file, one.place, one.text, warning=True) for one in _problems(loaded, here=True)]
+        raise InvalidInput([*loaded.warnings, *lacking, *wrong])
+    return lacking
 
 
 def _problems(loaded: "Loaded", *, here: bool) -> list[Problem]:

@@ -26,9 +26,11 @@ def test_every_problem_of_a_script_is_told(tmp_path: Path) -> None:
     assert second.startswith("script: a.sql: line 3: HOST of SQL*Plus cannot be honoured")
 
 
-def test_a_script_is_looked_for_only_where_it_will_run(tmp_path: Path) -> None:
+def test_what_a_script_says_is_wrong_on_any_host_and_access_to_it_is_not(tmp_path: Path) -> None:
     (tmp_path / "a.sql").write_text("spool x\n")
-    assert preflight({"script": "a.sql"}, {}, str(tmp_path), here=False) == []
+    (problem,) = preflight({"script": "a.sql"}, {}, str(tmp_path), here=False)
+    assert "SPOOL of SQL*Plus cannot be honoured" in problem
+    assert preflight({"script": "."}, {}, str(tmp_path), here=False) == []
 
 
 def test_a_script_that_an_earlier_task_may_make_is_no_problem(tmp_path: Path) -> None:
@@ -53,3 +55,18 @@ def test_a_run_stops_before_anything_starts(tmp_path: Path) -> None:
     assert done.code == 2
     assert "tasks.json: tasks[1]: script: load.sql: line 2: @more of SQL*Plus cannot be honoured" in done.err
     assert not (tmp_path / "started").exists()
+
+
+def test_validate_tells_all_at_once(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.file(
+        "oracle.json",
+        {"connections": [{"name": "x", "connection_string": "h/s", "user": "u", "password": "hidden"}]},
+    )
+    project.file("load.sql", "spool here\n")
+    bind = {"type": "oracle", "command": "begin p(:a); end;", "binds": {"a": "${NOBODY_SETS_IT}"}, "db": "x"}
+    project.tasks(load={"type": "oracle", "script": "load.sql", "db": "x"}, bind=bind)
+    done = project.mflow("validate")
+    assert done.code == 2
+    assert "error: tasks.json: tasks[0]: script: load.sql: line 1: SPOOL of SQL*Plus" in done.err
+    assert "warning: tasks.json: tasks[1]: binds.a: the environment variable NOBODY_SETS_IT" in done.err

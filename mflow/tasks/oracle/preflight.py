@@ -12,24 +12,20 @@ def preflight(
 ) -> list[str]:
     """The problems of one task, each a line that begins with its key.
 
-    With `here` false only what is wrong on any host: no file is read. A script that is not there is none, since a
-    task before this one may make it.
+    With `here` false only what is wrong on any host: variables and access to files may differ there, what a script says
+    does not. A script that is not there is no problem, since a task before this one may make it.
     """
-    found: list[str] = []
-    if here:
-        found += _binds(options, environ)
-    if here or options.get("script") is None:
-        found += _steps(options, cwd)
-    return found
+    found = _binds(options, environ) if here else []
+    return [*found, *_steps(options, cwd, here=here)]
 
 
-def _steps(options: Mapping[str, Any], cwd: str) -> list[str]:
+def _steps(options: Mapping[str, Any], cwd: str, *, here: bool) -> list[str]:
     key = "command" if options.get("script") is None else "script"
     try:
         with suppress(FileNotFoundError):
             read_steps(options, cwd)
     except OSError as error:
-        return [f"{key}: {error.strerror}: {error.filename}"]
+        return [f"{key}: {error.strerror}: {error.filename}"] if here else []
     except ValueError as error:
         return [f"{key}: {line}" for line in str(error).splitlines()]
     return []
