@@ -39,17 +39,12 @@ def check(
 ) -> None:
     """Say whether the tables are the ones that this mflow needs; exit code 4 if they are not."""
     from mflow.cli.database import locate_database
-    from mflow.core.errors import StoreOutdated
     from mflow.store.admin import check as check_tables
+    from mflow.store.scripts import require_version
 
     chosen = locate_database(database, datasources, config)
     report = check_tables(chosen.where)
-    if not report.up_to_date:
-        have = f"version {report.found}" if report.found else "no tables of mflow"
-        raise StoreOutdated(
-            f"{chosen.shown} ({chosen.source}): {have}, but version {report.needed} is needed",
-            hint="mflow db upgrade; or have a DBA run what `mflow db sql` prints",
-        )
+    require_version(report.found, f"{chosen.shown} ({chosen.source})", how=report.cure)
     print(f"{chosen.shown} ({chosen.source}): up to date (version {report.found})")
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from mflow.core.model import Datasource
 from mflow.store import scripts
-from mflow.store.connect import connect
+from mflow.store.connect import connect, how_to_upgrade
+from mflow.store.repository import SqlStore
 from mflow.store.scripts import render_sql
 
 
@@ -15,6 +16,7 @@ class VersionReport:
     url: str  # without password
     found: str | None  # None: there are none
     needed: str
+    cure: str  # what brings them up to date, for a person
 
     @property
     def up_to_date(self) -> bool:
@@ -26,7 +28,7 @@ def check(where: str | Datasource) -> VersionReport:
     """The version of the tables. Raises StoreUnavailable, StoreRefused, and StoreOutdated without a file."""
     store = connect(where, create=False)
     try:
-        return VersionReport(store.url, store.schema_version(), scripts.VERSIONS[-1])
+        return _report(store)
     finally:
         store.close()
 
@@ -38,13 +40,17 @@ def upgrade(where: str | Datasource) -> tuple[VersionReport, VersionReport]:
     """
     store = connect(where, create=True)
     try:
-        before = VersionReport(store.url, store.schema_version(), scripts.VERSIONS[-1])
+        before = _report(store)
         if not before.up_to_date:
             _require_known(before)
             store.upgrade()
-        return before, VersionReport(store.url, store.schema_version(), scripts.VERSIONS[-1])
+        return before, _report(store)
     finally:
         store.close()
+
+
+def _report(store: SqlStore) -> VersionReport:
+    return VersionReport(store.url, store.schema_version(), scripts.VERSIONS[-1], how_to_upgrade(store))
 
 
 def _require_known(report: VersionReport) -> None:

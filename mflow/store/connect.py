@@ -34,7 +34,7 @@ def open_store(where: str | Datasource, *, create: bool = False) -> SqlStore:
         if create and version is not None and scripts.is_older(version) and store.dialect.upgrades_itself:
             store.upgrade()
             version = store.schema_version()
-        scripts.require_version(version, store.url, how=_how(store))
+        scripts.require_version(version, store.url, how=how_to_upgrade(store))
     except StoreError:
         store.close()
         raise
@@ -55,7 +55,8 @@ def connect(where: str | Datasource, *, create: bool) -> SqlStore:
     )
 
 
-def _how(store: SqlStore) -> str:
+def how_to_upgrade(store: SqlStore) -> str:
+    """What a person does about tables that are missing or older."""
     return _HOW_ORACLE if store.dialect.name == Oracle.name else _HOW_SQLITE
 
 

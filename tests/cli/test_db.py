@@ -1,5 +1,10 @@
 """`mflow db` through the real entry point."""
 
+import pytest
+
+from mflow.cli import db
+from mflow.core.errors import StoreOutdated
+from mflow.store import admin
 from mflow.store.scripts import VERSIONS
 from tests.cli.project import Project
 
@@ -27,6 +32,18 @@ def test_check_without_a_database_is_exit_4_and_makes_none(project: Project) -> 
     assert shown.code == 4
     assert "other.db" in shown.err
     assert list(project.folder.iterdir()) == []
+
+
+def test_check_of_oracle_names_the_command_and_the_file_for_the_dba(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = "Run `mflow db upgrade`, or hand over what `mflow db sql --dialect oracle` prints."
+    report = admin.VersionReport("oracle mflow@h/s", None, VERSIONS[-1], how)
+    monkeypatch.setattr(admin, "check", lambda _: report)
+    with pytest.raises(StoreOutdated, match="the tables of mflow are missing") as caught:
+        db.check("oracle+oracledb://mflow@h/?service_name=s")
+    assert caught.value.hint == how
+    assert capsys.readouterr().out == ""
 
 
 def test_sql_is_what_the_checkout_holds(project: Project) -> None:
