@@ -2,13 +2,13 @@
 
 import random
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from mflow.core.holders import Attempt
 from mflow.core.machine import Machine
 from mflow.core.model import TaskRow
 from mflow.engine import clock, messages
+from mflow.engine.beginnings import Beginnings
 from mflow.engine.crew import STARTS_A_TURN, Crew
 from mflow.engine.losses import Losses, Record
 
@@ -26,11 +26,10 @@ class Staff:
         losses: Losses,
         record: Record,
         note: Callable[[str], None],
-        began: Callable[[Attempt, datetime, str], None],
+        beginnings: Beginnings,
     ) -> None:
-        """`began(attempt, at, "adopted")` is told of attempts taken over."""
         self._machine, self._crew, self._losses, self._record = machine, crew, losses, record
-        self._note, self._began = note, began
+        self._note, self._beginnings = note, beginnings
         self._facts_fed: list[FactsSerial] = []
         self._facts_under_way: list[FactsSerial] = []
 
@@ -56,7 +55,8 @@ class Staff:
             return False
         self._record.begin(attempt, row.worker, self._machine.now, row)
         self._machine.adopt(*attempt, number, row.worker)
-        self._began(attempt, row.started_at or row.claimed_at or self._machine.now.wall, "adopted")
+        at = row.started_at or row.claimed_at or self._machine.now.wall
+        self._beginnings.adopted(attempt, at)
         return True
 
     # ------------------------------------------------------------------------------------- what they say
@@ -84,6 +84,7 @@ class Staff:
             case messages.Started(task_no, attempt, pid, started_at):
                 self._record.learn((task_no, attempt), pid=pid, started_at=started_at)
                 self._machine.began(task_no, attempt, pid=pid, started_at=started_at)
+                self._beginnings.began((task_no, attempt), started_at)
             case messages.Facts(task_no, attempt, facts, serial):
                 self._hear_facts(number, (task_no, attempt), facts, serial)
             case messages.Returned(attempts):

@@ -32,6 +32,7 @@ from mflow.core.states import Outcome, TaskState
 from mflow.engine import clock, messages
 from mflow.engine.alarms import SignalPipe, Timers
 from mflow.engine.assignment import Assignment, Ending, OpenStore, Reporter, Verdict
+from mflow.engine.beginnings import Beginnings
 from mflow.engine.children import reap_orphans
 from mflow.engine.config_watch import ConfigWatch
 from mflow.engine.crew import Crew
@@ -107,8 +108,9 @@ class Supervisor:
         )
         self._undispatched: list[tuple[int, Attempt]] = []
         self._crew = Crew(self._settings(), self._watch, self._unwatch, self._watch_writable)
+        self._beginnings = Beginnings(self._show_beginning)
         self._staff = Staff(
-            self._machine, self._crew, self._losses, self._record, self._note, self._show_beginning
+            self._machine, self._crew, self._losses, self._record, self._note, self._beginnings
         )
         self._halting = Halting(
             self._machine, self._crew, self._timers, config.kill_grace_seconds, self._note
@@ -234,7 +236,8 @@ class Supervisor:
             self._machine.ended(*attempt, AttemptEnd(Outcome.NOT_STARTED, message=error.message))
             return
         self._crew.run(number, job)
-        self._show_beginning(attempt, self._machine.now.wall, "started")
+        behind = self._machine.held_by(number)[0] != attempt
+        self._beginnings.dispatched(attempt, self._machine.now.wall, behind_another=behind)
 
     # --------------------------------------------------------------------------------- what has happened
 
@@ -306,6 +309,7 @@ class Supervisor:
 
     def _show_ending(self, ending: AttemptEnding) -> None:
         attempt = (ending.task_no, ending.attempt)
+        self._beginnings.began(attempt, ending.end.started_at)
         row = self._record.end(attempt)
         facts = row.facts if row else {}
         log = str(facts.get(messages.LOG_FACT) or self._jobs.log(*attempt))
