@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
@@ -57,8 +58,8 @@ class LiveReporter(LineReporter):
         """A line only in a small run or in the background."""
         self._board.start(task_no, attempt, at)
         if self._board.small or not self._in_foreground():
-            self._frame.erase()
-            super().attempt_began(task_no, attempt, at)
+            with self._above_the_view():
+                super().attempt_began(task_no, attempt, at)
 
     def attempt_ended(
         self,
@@ -72,13 +73,13 @@ class LiveReporter(LineReporter):
         """A line if the run is small, if the attempt failed, or in the background."""
         self._board.end(task_no, to, not_before)
         if self._board.small or to is not TaskState.SUCCESS or end.leftovers or not self._in_foreground():
-            self._frame.erase()
-            super().attempt_ended(task_no, attempt, to, end, not_before, log)
+            with self._above_the_view():
+                super().attempt_ended(task_no, attempt, to, end, not_before, log)
 
     def note(self, text: str) -> None:
         """Above the view, where it stays."""
-        self._frame.erase()
-        super().note(text)
+        with self._above_the_view():
+            super().note(text)
 
     def refresh(self) -> None:
         """Draw, or take the view away when the process was put into the background."""
@@ -91,6 +92,14 @@ class LiveReporter(LineReporter):
         """What was drawn goes; the lines stay."""
         self._frame.erase()
         super().finished(verdict)
+
+    @contextmanager
+    def _above_the_view(self) -> Iterator[None]:
+        """Take the view away for a line, and draw it again below that, if it was there."""
+        drawn = self._frame.erase()
+        yield
+        if drawn:
+            self.refresh()
 
     def _in_foreground(self) -> bool:
         return in_foreground(self._stdout.descriptor)
@@ -184,11 +193,13 @@ class Frame:
         self._outlet.write(self._erasure() + drawn.get())
         self._widths = [line.cell_len for line in lines]
 
-    def erase(self) -> None:
-        """Take the view away; the cursor stands where it began."""
-        if self._widths:
+    def erase(self) -> bool:
+        """Take the view away, if it is there; the cursor stands where it began."""
+        drawn = bool(self._widths)
+        if drawn:
             self._outlet.write(self._erasure())
             self._widths = []
+        return drawn
 
     def _erasure(self) -> str:
         if not self._widths:
