@@ -42,7 +42,7 @@ def _problems(loaded: "Loaded", *, here: bool) -> list[Problem]:
     expand = env_expander(environ)
     file = os.path.relpath(definition.taskfile)
     found: list[Problem] = []
-    for position, task in enumerate(definition.tasks):
+    for position, task in enumerate(definition.tasks, loaded.first):
         check = preflight_of(task.type)
         if check is not None:
             cwd = os.path.normpath(f"{definition.cwd}/{task.cwd}") if task.cwd else definition.cwd

@@ -75,6 +75,8 @@ class Loaded:
     definition: Definition
     settings: Settings
     warnings: tuple[Problem, ...]
+    first: int = 0
+    """The place of the first task in the task file."""
 
     @property
     def config(self) -> Config:
@@ -120,7 +122,7 @@ def _load(request: Request) -> Loaded:
         datasources=settings.datasources_path,
         oneshot=request.oneshot,
     )
-    return Loaded(definition, settings, warnings)
+    return Loaded(definition, settings, warnings, read.first)
 
 
 def load_settings(

@@ -34,6 +34,8 @@ class TasksRead:
 
     tasks: tuple[Task, ...]
     connections: tuple[tuple[str, str], ...]  # (place, name)
+    first: int = 0
+    """Where the first of them stands in the file: elsewhere than at its beginning if one is run alone."""
 
 
 def read_tasks(
@@ -50,12 +52,14 @@ def read_tasks(
     """
     entries, defaults = _parts(raw, report)
     reader = _Reader(types, config, environ, defaults, report)
+    first = 0
     if oneshot is not None:
+        first = _first_position(oneshot, entries)
         tasks = _only(oneshot, entries, reader, report)
     else:
         tasks = [reader.read(entry, position) for position, entry in enumerate(entries)]
         _examine(entries, tasks, report)
-    return TasksRead(tuple([task for task in tasks if task is not None]), tuple(reader.connections))
+    return TasksRead(tuple([task for task in tasks if task is not None]), tuple(reader.connections), first)
 
 
 def check_connections(read: TasksRead, names: Collection[str], report: Report) -> None:
@@ -94,6 +98,10 @@ def _only(name: str, entries: Sequence[Any], reader: "_Reader", report: Report) 
         report.error(f"tasks[{again}].id", f'the id "{name}" is already that of tasks[{positions[0]}]')
     tasks = [reader.read(entries[position], position) for position in positions[:1]]
     return [None if task is None else replace(task, depends=()) for task in tasks]
+
+
+def _first_position(name: str, entries: Sequence[Any]) -> int:
+    return next((position for position, entry in enumerate(entries) if _id_of(entry) == name), 0)
 
 
 def _id_of(entry: Any) -> str | None:

@@ -30,6 +30,14 @@ def test_a_run_without_spark_starts_nothing(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tasks.json"]
 
 
+def test_the_place_is_that_in_the_file_also_if_one_task_is_run_alone(tmp_path: Path) -> None:
+    tasks = [{"id": "first", "type": "bash", "command": "true"}, TASK]
+    (tmp_path / "tasks.json").write_text(json.dumps({"tasks": tasks}))
+    done = mflow(tmp_path, "run", "--oneshot", "tickets")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "tasks.json: tasks[1]: spark-submit was not found" in done.stderr
+
+
 def test_validate_warns_of_it(tmp_path: Path) -> None:
     (tmp_path / "tasks.json").write_text(json.dumps({"tasks": [TASK]}))
     done = mflow(tmp_path, "validate")
