@@ -15,7 +15,7 @@ from mflow.cli.hints import Commands
 from mflow.cli.reporting.outlet import Outlet
 from mflow.core.errors import StoreError
 from mflow.core.model import Config, Definition, Owner, RunRow, TaskRow
-from mflow.core.secrets import MASK, mask, url_without_password
+from mflow.core.secrets import mask, url_for_tasks
 from mflow.core.view import RunView
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def task_environ(environ: Mapping[str, str], config: Config) -> dict[str, str]:
     """What every task starts from. The password of the state database is none of a task's business."""
     own = dict(environ)
     if "MFLOW_DATABASE" in own:
-        own["MFLOW_DATABASE"] = url_without_password(own["MFLOW_DATABASE"]).replace(f":{MASK}@", "@")
+        own["MFLOW_DATABASE"] = url_for_tasks(own["MFLOW_DATABASE"])
     return own | dict(config.env)
 
 

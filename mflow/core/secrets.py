@@ -48,12 +48,33 @@ def secret_values(pairs: Iterable[tuple[str, str]]) -> set[str]:
 
 # --------------------------------------------------------------------------------- passwords in URLs
 
-_URL_PASSWORD = re.compile(r"(?P<before>\w://[^\s/:@?#]*:)(?P<password>[^/\s?#]*)@")
+_URL_PASSWORD = re.compile(r"(?P<before>\w://[^/:@]*:)(?P<password>[^@]*)@(?:[^/?#]*@)?")
+"""As SQLAlchemy reads it: a password goes on to the next `@`, whatever else it holds."""
+
+_URL_QUERY = re.compile(r"(?P<mark>[?&])(?P<key>[^=&]+)=(?P<value>[^&]*)")
 
 
 def url_without_password(url: str) -> str:
-    """The URL as it may be shown: `oracle://scott:***@db/service`."""
-    return _URL_PASSWORD.sub(rf"\g<before>{MASK}@", url)
+    """The URL as it may be shown: `oracle://scott:***@db/service?wallet_password=***`.
+
+    What is no URL, but has a login in it as SQL*Plus takes it (`scott/tiger@db`), is shown without that.
+    """
+    if "://" not in url and "@" in url:
+        return f"{MASK}@{url.rpartition('@')[2]}"
+    shown = _URL_PASSWORD.sub(rf"\g<before>{MASK}@", url)
+    return _URL_QUERY.sub(lambda one: f"{one['mark']}{one['key']}={MASK}" if _tells(one) else one[0], shown)
+
+
+def url_for_tasks(url: str) -> str:
+    """The URL as tasks inherit it: with nothing in the place of a secret."""
+    bare = _URL_PASSWORD.sub(lambda one: one["before"][:-1] + "@", url)
+    start, mark, query = bare.partition("?")
+    kept = [one for one in query.split("&") if not _tells(_URL_QUERY.fullmatch(f"?{one}"))]
+    return f"{start}{mark if any(kept) else ''}{'&'.join(kept)}"
+
+
+def _tells(parameter: re.Match[str] | None) -> bool:
+    return parameter is not None and parameter["value"] != "" and looks_secret(parameter["key"])
 
 
 # ------------------------------------------------------------------------- secrets in a definition

@@ -9,6 +9,7 @@ from sqlalchemy.exc import ArgumentError
 
 from mflow.core.errors import StoreError, StoreRefused
 from mflow.core.model import Datasource
+from mflow.core.secrets import url_without_password
 from mflow.store import scripts, sqlite_file
 from mflow.store.dialects import BUSY_SECONDS, Oracle, Sqlite
 from mflow.store.failures import to_error
@@ -70,7 +71,9 @@ def _parse(text: str) -> URL:
 
 
 def _shown(url: URL) -> str:
-    return url.difference_update_query(["wallet_password"]).render_as_string(hide_password=True)
+    return url_without_password(
+        url.difference_update_query(["wallet_password"]).render_as_string(hide_password=True)
+    )
 
 
 # ---------------------------------------------------------------------------------------------- SQLite

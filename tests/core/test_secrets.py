@@ -16,6 +16,7 @@ from mflow.core.secrets import (
     mask,
     masked_definition,
     password_in_command,
+    url_for_tasks,
     url_without_password,
     with_secrets,
 )
@@ -66,10 +67,28 @@ def test_a_masked_text_holds_no_secret(text: str, secrets: list[str]) -> None:
         ("sqlite:////var/lib/mflow.db", "sqlite:////var/lib/mflow.db"),
         ("oracle://scott@db/x", "oracle://scott@db/x"),
         ("postgresql://u:@h/x", f"postgresql://u:{MASK}@h/x"),
+        ("oracle://u:ti/g?er#@h/x", f"oracle://u:{MASK}@h/x"),
+        ("oracle://u:ti@ger@h/x", f"oracle://u:{MASK}@h/x"),
+        ("oracle://u@h/?schema=s&wallet_password=w", f"oracle://u@h/?schema=s&wallet_password={MASK}"),
+        ("sqlite:////a:b@c/mflow.db?timeout=5", "sqlite:////a:b@c/mflow.db?timeout=5"),
+        ("scott/tiger@db/x", f"{MASK}@db/x"),
     ],
 )
 def test_urls_are_shown_without_password(url: str, shown: str) -> None:
     assert url_without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "inherited"),
+    [
+        ("oracle://scott:ti/ger@db/x?schema=s", "oracle://scott@db/x?schema=s"),
+        ("oracle://scott@db/?wallet_password=w", "oracle://scott@db/"),
+        ("oracle://scott@db/?wallet_password=w&schema=s", "oracle://scott@db/?schema=s"),
+        ("sqlite:////var/lib/mflow.db", "sqlite:////var/lib/mflow.db"),
+    ],
+)
+def test_tasks_inherit_urls_without_secrets(url: str, inherited: str) -> None:
+    assert url_for_tasks(url) == inherited
 
 
 def test_what_is_only_a_reference() -> None:
