@@ -39,7 +39,7 @@ class Places:
         return self._find(name) if option is None else self._named(option)
 
     def _named(self, option: str) -> Located:
-        return Located(os.path.normpath(os.path.join(self.cwd, option)), option)
+        return Located(os.path.normpath(os.path.join(self.cwd, option)), option or '""')
 
     def _find(self, name: str) -> Located | None:
         if os.path.lexists(os.path.join(self.cwd, name)):

@@ -55,3 +55,9 @@ def test_a_file_named_by_an_option_is_not_looked_for_elsewhere(tmp_path: Path) -
 def test_a_relative_home_is_relative_to_here(tmp_path: Path) -> None:
     assert places(tmp_path, home="conf").others == (str(tmp_path / "cwd/conf"),)
     assert str(places(tmp_path, home="conf")) == f"{tmp_path}/cwd, {tmp_path}/cwd/conf"
+
+
+def test_an_empty_option_is_named_as_such(tmp_path: Path) -> None:
+    located = places(tmp_path).locate("", CONFIG)
+    assert located is not None
+    assert located.name == '""'
