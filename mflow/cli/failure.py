@@ -53,7 +53,7 @@ def _others(ids: Sequence[str], view: RunView) -> str:
 
 def _block(row: TaskRow, view: RunView, commands: Commands, read_tail: ReadTail, hide: Hide) -> Iterator[str]:
     yield f"{clean(row.id)} FAILED: {ending(row.end) if row.end else 'no attempt is known'}{_tries(row)}"
-    if row.end and row.end.message:
+    if row.end and row.end.message and row.end.message != ending(row.end):
         yield f"  {one_line(hide(row.end.message), 1000)}"
     if row.end and row.end.survivors:
         yield f"  processes that could not be ended: {', '.join(map(str, row.end.survivors))}"

@@ -68,10 +68,10 @@ _PLAIN_ENDINGS = {
 
 def ending_with_message(end: AttemptEnd) -> str:
     """How an attempt ended, on one line, with the message if there is one; nothing is said twice."""
-    said = ending(end)
-    if end.message and end.message.startswith(said):
-        return one_line(end.message)
-    return f"{said}: {one_line(end.message)}" if end.message else said
+    said, message = ending(end), one_line(end.message or "")
+    if message.startswith(said):
+        return message
+    return f"{said}: {message}" if message else said
 
 
 def plural(number: int, noun: str) -> str:

@@ -185,7 +185,7 @@ def describe_end(
     return AttemptEnd(
         Outcome.SIGNALLED,
         signal=name,
-        message=f"ended by {name}: {hint}" if hint else f"ended by {name}",
+        message=f"killed by {name}: {hint}" if hint else f"killed by {name}",
         cpu_seconds=cpu_seconds,
         max_rss_bytes=max_rss_bytes,
     )

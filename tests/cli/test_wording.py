@@ -65,6 +65,7 @@ def test_durations_show_the_two_figures_that_matter(seconds: float, shown: str) 
         (AttemptEnd(Outcome.ERROR, error="ORA-01403", message="no data\nfound"), "ORA-01403: no data found"),
         (AttemptEnd(Outcome.ERROR, error="ORA-01403", message="ORA-01403: no data"), "ORA-01403: no data"),
         (AttemptEnd(Outcome.TIMED_OUT), "timed out"),
+        (AttemptEnd(Outcome.TIMED_OUT, message="timed out after 5 s"), "timed out after 5 s"),
         (AttemptEnd(Outcome.NOT_STARTED, message="no folder /x"), "not started: no folder /x"),
     ],
 )

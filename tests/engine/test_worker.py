@@ -124,7 +124,7 @@ def test_a_command_that_fails(boss: Boss, command: str, code: int, message: str 
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("SIGKILL", "out of memory"), ("SIGSEGV", "crashed"), ("SIGUSR2", "ended by SIGUSR2")]
+    ("name", "hint"), [("SIGKILL", "out of memory"), ("SIGSEGV", "crashed"), ("SIGUSR2", "killed by SIGUSR2")]
 )
 def test_a_command_that_is_killed(boss: Boss, name: str, hint: str) -> None:
     end = boss.end_of(f"ulimit -c 0; kill -s {name[3:]} $$")
