@@ -13,10 +13,18 @@ class Commands:
     options: tuple[str, ...] = ()
 
     def of(self, command: str, *words: object) -> str:
-        """`mflow logs 7 extract`, quoted for a shell, and printable whatever the words are."""
+        """`mflow logs 7 extract --follow`, quoted for a shell, and printable whatever the words are.
+
+        Options come last, unless a word looks like one.
+        """
         positional = [str(word) for word in words]
-        fence = ["--"] if any(word.startswith("-") for word in positional) else []
-        return " ".join(map(_quoted, ["mflow", *command.split(), *self.options, *fence, *positional]))
+        name = [word for word in command.split() if not word.startswith("-")]
+        options = [word for word in command.split() if word.startswith("-")] + list(self.options)
+        if any(word.startswith("-") for word in positional):
+            written = [*options, "--", *positional]
+        else:
+            written = [*positional, *options]
+        return " ".join(map(_quoted, ["mflow", *name, *written]))
 
 
 def _quoted(word: str) -> str:

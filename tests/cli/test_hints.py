@@ -13,12 +13,13 @@ def test_commands_are_quoted_for_a_shell() -> None:
 
 def test_the_options_that_lead_to_the_database_come_along() -> None:
     assert Commands(("--database", "sqlite:///a b.db")).of("resume", 7) == (
-        "mflow resume --database 'sqlite:///a b.db' 7"
+        "mflow resume 7 --database 'sqlite:///a b.db'"
     )
 
 
 def test_an_id_that_looks_like_an_option_is_fenced() -> None:
     assert Commands().of("logs", 7, "-x") == "mflow logs -- 7 -x"
+    assert Commands(("--config", "c")).of("logs --follow", 7, "-x") == "mflow logs --follow --config c -- 7 -x"
 
 
 @pytest.mark.parametrize(

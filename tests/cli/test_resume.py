@@ -59,7 +59,7 @@ def test_an_edited_task_file_is_told_of_and_not_used(failed: Project) -> None:
         "mflow:   changed: b",
         "mflow:   new: d",
         "mflow:   removed: c",
-        f"mflow: to use the file as it is now, stop this run and type: mflow resume --taskfile {path} 1",
+        f"mflow: to use the file as it is now, stop this run and type: mflow resume 1 --taskfile {path}",
     ]
     assert (failed.folder / "ledger").read_text() == "a\n"
 
@@ -120,7 +120,7 @@ def test_a_run_whose_owner_lives_is_refused(project: Project) -> None:
         f"run {run} is driven by ana on {os.uname().nodename}, pid {os.getpid()}, since 2026-05-04"
         in done.err
     )
-    assert f"mflow resume --takeover --database sqlite:///mflow.db {run}" in done.err
+    assert f"mflow resume {run} --takeover --database sqlite:///mflow.db" in done.err
 
 
 def test_a_stopped_supervisor_is_taken_over(project: Project) -> None:

@@ -53,13 +53,13 @@ extract FAILED: exit code 3
     | reading
     | no space left
   blocked behind it: load
-  whole log: mflow logs --database sqlite:///mflow.db 1 extract
+  whole log: mflow logs 1 extract --database sqlite:///mflow.db
 
 run 1: FAILED after 0.0 s: 1 FAILED, 1 PENDING (1 blocked)
 next:
-  mflow status --database sqlite:///mflow.db 1        how it stands
-  mflow logs --database sqlite:///mflow.db 1 extract  what it printed
-  mflow resume --database sqlite:///mflow.db 1        goes on; what is SUCCESS does not run again
+  mflow status 1 --database sqlite:///mflow.db        how it stands
+  mflow logs 1 extract --database sqlite:///mflow.db  what it printed
+  mflow resume 1 --database sqlite:///mflow.db        goes on; what is SUCCESS does not run again
 """
     )
 

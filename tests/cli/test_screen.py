@@ -103,7 +103,7 @@ extract  RUNNING  1 of 1               2026-05-04 12:00:00  1 m 00 s  pid 99
 load     PENDING  1 of 3  exit code 1  2026-05-04 12:00:00  1.5 s     next try at 2026-05-04 12:01:30
 
 next:
-  mflow logs --follow 7 extract  watches a task
+  mflow logs 7 extract --follow  watches a task
   mflow cancel 7                 ends the run and its tasks"""
     )
 
@@ -137,7 +137,7 @@ def test_of_a_large_run_only_what_matters_is_shown() -> None:
     shown = text(view(rows))
     table = shown.partition("TASK")[2].splitlines()[1:5]
     assert [line.split()[0] for line in table[:3]] == ["now", "bad", "wait"]
-    assert table[3] == "500 tasks not shown; all of them: mflow status --all 7"
+    assert table[3] == "500 tasks not shown; all of them: mflow status 7 --all"
     assert len(text(view(rows), everything=True).splitlines()) > 500
 
 

@@ -47,10 +47,10 @@ load FAILED: exit code 3
     | loading
     | no space left
   blocked behind it: report
-  whole log: mflow logs --database sqlite:///mflow.db 1 load
+  whole log: mflow logs 1 load --database sqlite:///mflow.db
 
 next:
-  mflow resume --database sqlite:///mflow.db 1  runs what is not SUCCESS again, and all behind it"""
+  mflow resume 1 --database sqlite:///mflow.db  runs what is not SUCCESS again, and all behind it"""
     )
 
 

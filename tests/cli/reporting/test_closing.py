@@ -58,7 +58,7 @@ def test_without_the_database_the_message_and_the_way_on() -> None:
         "  cannot be reached",
         "hint: look at the listener",
         "next:",
-        "  mflow resume --database x 7  when the database is back",
+        "  mflow resume 7 --database x  when the database is back",
     ]
 
 
