@@ -1,6 +1,6 @@
 """A kept definition beside the task file as it is now: what a person is told, and the edit that was asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mflow.cli.hints import Commands
@@ -9,6 +9,7 @@ from mflow.core.contracts import Edit
 from mflow.core.edits import Comparison
 from mflow.core.errors import UsageError
 from mflow.core.model import Definition, Task, TaskRow
+from mflow.core.names import last_attempts
 from mflow.core.secrets import masked_definition, with_secrets
 from mflow.core.states import TaskState
 
@@ -47,9 +48,14 @@ def used_edit(comparison: Comparison, run_id: int) -> Iterator[str]:
         yield f"  removed, but SUCCESS already, and kept as such: {names(comparison.finished, _SHOWN)}"
 
 
-def to_be_kept(edit: Edit) -> Edit:
-    """The edit as the database gets it: without literal secrets."""
-    return replace(edit, definition=masked_definition(edit.definition))
+def to_be_kept(edit: Edit, logs: Iterable[str]) -> Edit:
+    """The edit as the database gets it: without literal secrets.
+
+    A task that once left the run and is back goes on counting its attempts: `logs` has the files of the earlier ones.
+    """
+    last = last_attempts([task.id for _, task in edit.added], logs)
+    attempts = {number: last[task.id] for number, task in edit.added if task.id in last}
+    return replace(edit, definition=masked_definition(edit.definition), attempts=attempts)
 
 
 def with_its_secrets(kept: Definition, read: Sequence[Task], rows: Sequence[TaskRow]) -> Definition:

@@ -46,6 +46,14 @@ def require_run_folder(store: Store, run: RunRow, fence: int) -> RunRow:
     return run if is_marked(run) else make_run_folder(store, run, fence)
 
 
+def files_in(folder: str) -> tuple[str, ...]:
+    """The names of what is in a run's folder; none if it has gone."""
+    try:
+        return tuple(path.name for path in Path(folder).iterdir())
+    except OSError:
+        return ()
+
+
 def _make(path: str, *, exist_ok: bool) -> bool:
     """False if there is something of that name. Raises UsageError."""
     try:

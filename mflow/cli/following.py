@@ -34,7 +34,7 @@ class Follower:
         self._store, self._run_id = store, run_id
         self._task_no, self._task_id = row.task_no, row.id
         self._only, self._commands = only, commands
-        self._at = only or max(1, row.attempts)
+        self._at = only or (row.attempts if row.log else row.attempts + 1)
         self._position = 0
         self._waiting = False
 

@@ -9,7 +9,7 @@ from mflow.cli import edited
 from mflow.cli.boundary import tell, warn
 from mflow.cli.database import Database
 from mflow.cli.driving import drive, ignore_hangups, surroundings
-from mflow.cli.folders import require_log_directory, require_run_folder
+from mflow.cli.folders import files_in, require_log_directory, require_run_folder
 from mflow.cli.hints import Commands
 from mflow.cli.inputs import announce, show_warnings
 from mflow.cli.kept_files import kept_settings, may_have_changed, read_taskfile
@@ -100,7 +100,8 @@ class Resumption:
         rows = patient(lambda: self.store.read_tasks(self.run.id))
         comparison = compare(kept, edit.definition, rows)
         _tell_all(edited.used_edit(comparison, self.run.id))
-        patient(lambda: self.store.edit(self.run.id, fence, edited.to_be_kept(comparison.edit)))
+        edit_kept = edited.to_be_kept(comparison.edit, files_in(self.run.folder) if comparison.added else ())
+        patient(lambda: self.store.edit(self.run.id, fence, edit_kept))
         definition, _ = with_secrets(comparison.edit.definition, edit.definition.tasks)
         return definition
 

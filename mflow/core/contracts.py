@@ -65,6 +65,7 @@ class Edit:
     """A kept definition replaced at a resume. Row numbers of kept tasks never change.
 
     `added` tasks get the numbers that follow; `removed` ones (never SUCCESS, never RUNNING) leave the run.
+    `attempts` has the last attempt's number of an added task that was in the run before: its logs are there still.
     """
 
     definition: Definition
@@ -72,6 +73,7 @@ class Edit:
     removed: tuple[int, ...] = ()
     changed: tuple[tuple[int, Task], ...] = ()
     resets: tuple[Reset, ...] = ()
+    attempts: Mapping[int, int] = field(default_factory=dict)
 
 
 class Store(Protocol):

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 TOKENS_VARIABLE = "MFLOW_ATTEMPT_TOKENS"
 """Environment variable that names the attempts a process belongs to, the outermost first, blanks between."""
@@ -12,6 +13,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+", re.ASCII)
 _MARK = "~"  # no plain id holds one, so no plain id looks like a shortened one
 _DIGITS = 20
+_LOG = re.compile(r"(.+)\.([0-9]{1,9})\.log", re.ASCII | re.DOTALL)
 
 
 def log_name(task_id: str, attempt: int) -> str:
@@ -21,6 +23,14 @@ def log_name(task_id: str, attempt: int) -> str:
     a digest of the whole id behind it: `load~2c26b46b68ffc68ff99b.1.log`.
     """
     return f"{_stem(task_id)}.{attempt}.log"
+
+
+def last_attempts(task_ids: Iterable[str], files: Iterable[str]) -> dict[str, int]:
+    """The number of the last attempt of each of these tasks that has a log among these files."""
+    last: dict[str, int] = {}
+    for stem, number in (found.groups() for file in files if (found := _LOG.fullmatch(file))):
+        last[stem] = max(last.get(stem, 0), int(number))
+    return {id_: last[stem] for id_ in task_ids if (stem := _stem(id_)) in last}
 
 
 def attempt_token(run_uid: str, task_no: int, attempt: int) -> str:

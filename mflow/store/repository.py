@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from mflow.core.contracts import AttemptRow, Edit, NewRun, Pulse
 from mflow.core.errors import RunNotFound, StoreError, StoreRefused, StoreUnavailable, Superseded
 from mflow.core.kept import definition_from_json, definition_to_json, graph_from_json
-from mflow.core.model import Batch, Definition, Owner, RunRow, RunSummary, TaskRow
+from mflow.core.model import Batch, Definition, Owner, RunRow, RunSummary, Task, TaskRow
 from mflow.core.states import RunState, TaskState
 from mflow.store import reading, values
 from mflow.store import statements as sql
@@ -122,7 +122,7 @@ class SqlStore:
             conn.execute(_SET_FOLDER, parameters(run=run_id, mine=1, folder=folder))
             text = definition_to_json(new.definition)
             numbered = zip(new.definition.task_numbers, new.definition.tasks, strict=True)
-            self._insert_tasks(conn, run_id, list(numbered))
+            self._insert_tasks(conn, run_id, list(numbered), {})
             conn.execute(sql.INSERT_DEFINITION, {"run_id": run_id, "definition": text})
             row = reading.run_by_id(conn, run_id)
         assert row is not None
@@ -146,10 +146,18 @@ class SqlStore:
         assert row is not None
         return row
 
-    def _insert_tasks(self, conn: Connection, run_id: int, numbered: Sequence[tuple[int, Any]]) -> None:
+    def _insert_tasks(
+        self,
+        conn: Connection,
+        run_id: int,
+        numbered: Sequence[tuple[int, Task]],
+        attempts: Mapping[int, int],
+    ) -> None:
         for start in range(0, len(numbered), _ROWS_AT_ONCE):
             part = numbered[start : start + _ROWS_AT_ONCE]
-            rows = [values.insert_task(run_id, number, task) for number, task in part]
+            rows = [
+                values.insert_task(run_id, number, task, attempts.get(number, 0)) for number, task in part
+            ]
             self.dialect.many(conn, sql.INSERT_TASK, rows)
 
     def set_folder(self, run_id: int, fence: int, folder: str) -> None:
@@ -288,7 +296,7 @@ class SqlStore:
             if reading.definition_text(conn, run_id) != text:
                 conn.execute(_REDEFINE, parameters(run=run_id, definition=text))
                 changes.remove(edit.removed)
-                self._insert_tasks(conn, run_id, edit.added)
+                self._insert_tasks(conn, run_id, edit.added, edit.attempts)
                 changed = [values.change_task(run_id, number, task) for number, task in edit.changed]
                 changes.set("changed task", sql.CHANGE_TASK, changed)
             changes.set("reset", sql.RESET_TASK, [values.this_task(run_id, one) for one in edit.resets])

@@ -180,12 +180,12 @@ INSERT_TASK = Statement(
         task_id=given("id", tasks.c.task_id),
         task_type=given("type", tasks.c.task_type),
         state=_word(TaskState.PENDING),
-        attempts=_ZERO,
+        attempts=given("attempts", tasks.c.attempts),
         tries=_ZERO,
         max_attempts=given("max_attempts", tasks.c.max_attempts),
         changed_at=utc_now(),
     ),
-    ("run", "no", "id", "type", "max_attempts"),
+    ("run", "no", "id", "type", "attempts", "max_attempts"),
 )
 
 CHANGE_TASK = Statement(

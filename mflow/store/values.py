@@ -104,9 +104,9 @@ def note_facts(run_id: int, one: Progress) -> Row:
     return (facts(one.facts), run_id, one.task_no, one.attempt)
 
 
-def insert_task(run_id: int, number: int, task: Task) -> Row:
+def insert_task(run_id: int, number: int, task: Task, attempts: int) -> Row:
     """For INSERT_TASK."""
-    return (run_id, number, task.id, task.type, task.retry.attempts)
+    return (run_id, number, task.id, task.type, attempts, task.retry.attempts)
 
 
 def change_task(run_id: int, number: int, task: Task) -> Row:

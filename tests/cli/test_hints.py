@@ -19,7 +19,9 @@ def test_the_options_that_lead_to_the_database_come_along() -> None:
 
 def test_an_id_that_looks_like_an_option_is_fenced() -> None:
     assert Commands().of("logs", 7, "-x") == "mflow logs -- 7 -x"
-    assert Commands(("--config", "c")).of("logs --follow", 7, "-x") == "mflow logs --follow --config c -- 7 -x"
+    assert (
+        Commands(("--config", "c")).of("logs --follow", 7, "-x") == "mflow logs --follow --config c -- 7 -x"
+    )
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,15 @@ def test_an_edited_task_file_is_used_when_it_is_named(failed: Project) -> None:
     ]
 
 
+def test_a_task_that_left_and_comes_back_is_a_further_attempt(failed: Project) -> None:
+    failed.tasks(a="echo a >> ledger")
+    assert failed.mflow("resume", "1", "--taskfile", "tasks.json").code == 0
+    failed.tasks(a="echo a >> ledger", b="echo b$MFLOW_ATTEMPT >> ledger")
+    done = failed.mflow("resume", "1", "--taskfile", "tasks.json")
+    assert done.code == 0, done
+    assert (failed.folder / "ledger").read_text().split() == ["a", "b2"]
+
+
 def test_a_broken_edited_file_changes_nothing(failed: Project) -> None:
     failed.file("tasks.json", "{")
     named = failed.mflow("resume", "1", "--taskfile", "tasks.json")

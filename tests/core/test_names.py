@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mflow.core.names import attempt_token, log_name
+from mflow.core.names import attempt_token, last_attempts, log_name
 
 # Ids that are likely to meet: plain ones, such that look like changed ones, and anything at all.
 IDS = st.one_of(
@@ -47,6 +47,13 @@ def test_every_name_is_safe(task_id: str, attempt: int) -> None:
     name = log_name(task_id, attempt)
     assert re.fullmatch(r"[A-Za-z0-9_~][A-Za-z0-9_.~-]*\.log", name)
     assert len(name.removesuffix(".log") + ".outcome.new") <= 143
+
+
+@given(st.lists(st.tuples(IDS, st.integers(1, 999))))
+def test_the_last_attempt_is_found_among_the_files(made: list[tuple[str, int]]) -> None:
+    files = ["mflow.log", "b.log", *(log_name(task_id, attempt) for task_id, attempt in made)]
+    last = {task_id: max(n for one, n in made if one == task_id) for task_id, _ in made}
+    assert last_attempts([*last, "never run"], files) == last
 
 
 def test_lone_surrogates_are_ids_too() -> None:

@@ -601,6 +601,15 @@ def test_edit(store: SqlStore) -> None:
     assert len(store.read_attempts(run_id, 1)) == 1
 
 
+def test_a_task_that_comes_back_goes_on_counting_its_attempts(store: SqlStore) -> None:
+    run_id, edit = edited(store)
+    store.edit(run_id, 1, replace(edit, attempts={4: 3}))
+    back = store.read_tasks(run_id)[-1]
+    assert (back.id, back.state, back.attempts, back.tries, back.log) == ("new", PENDING, 3, 0, None)
+    store.apply(run_id, 1, Batch(4, claims=(replace(claim(4), attempt=4),)))
+    assert store.read_tasks(run_id)[-1].attempts == 4
+
+
 def test_edit_repeated_after_a_lost_answer(store: SqlStore) -> None:
     run_id, edit = edited(store)
     store.edit(run_id, 1, edit)
