@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mflow.core.contracts import Edit
-from mflow.core.model import Definition, Task, TaskRow
+from mflow.core.model import Definition, Reset, Task, TaskRow
 from mflow.core.secrets import masked_definition
 from mflow.core.states import TaskState
 
@@ -18,7 +18,8 @@ from mflow.core.states import TaskState
 class Comparison:
     """How an edited file differs (ids in the order of the run), and the edit that would make the run follow it.
 
-    In `edit` tasks hold their literal secrets, as read from the file; `resets` are left to the caller.
+    In `edit` tasks hold their literal secrets, as read from the file. A changed task that waits for its next try
+    waits no longer: neither that wait nor the tries used up are those of the task as it is now.
     """
 
     edit: Edit
@@ -58,6 +59,7 @@ def compare(kept: Definition, edited: Definition, rows: Sequence[TaskRow]) -> Co
         added=tuple(added.items()),
         removed=tuple(sorted(leaving)),
         changed=tuple((number, after[number]) for number in sorted(changed - running)),
+        resets=tuple(Reset(row.task_no) for row in rows if row.task_no in changed and _has_been_tried(row)),
     )
     return Comparison(
         edit,
@@ -67,6 +69,10 @@ def compare(kept: Definition, edited: Definition, rows: Sequence[TaskRow]) -> Co
         still_running=_ids(before, running),
         finished=_ids(before, finished),
     )
+
+
+def _has_been_tried(row: TaskRow) -> bool:
+    return row.state is TaskState.PENDING and (row.tries > 0 or row.not_before is not None)
 
 
 def _changed(kept: Definition, edited: Definition) -> set[int]:

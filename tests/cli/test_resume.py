@@ -91,6 +91,19 @@ def test_a_task_that_left_and_comes_back_is_a_further_attempt(failed: Project) -
     assert (failed.folder / "ledger").read_text().split() == ["a", "b2"]
 
 
+def test_a_changed_task_is_not_waited_for_as_it_was(project: Project) -> None:
+    project.tasks(a={"command": "exit 1", "retry": {"attempts": 2, "wait_seconds": 3600}})
+    running = project.start("run")
+    assert running.stdout
+    while "next try" not in running.stdout.readline():
+        assert running.poll() is None
+    running.terminate()
+    running.communicate()
+    assert running.returncode == 143
+    project.tasks(a="true")
+    assert project.mflow("resume", "1", "--taskfile", "tasks.json").code == 0
+
+
 def test_a_broken_edited_file_changes_nothing(failed: Project) -> None:
     failed.file("tasks.json", "{")
     named = failed.mflow("resume", "1", "--taskfile", "tasks.json")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mflow.core.edits import Comparison, compare
 from mflow.core.kept import definition_from_json, definition_to_json
-from mflow.core.model import Definition, Task, TaskRow
+from mflow.core.model import Definition, Reset, Task, TaskRow
 from mflow.core.states import TaskState
 
 P, R, S, F = TaskState.PENDING, TaskState.RUNNING, TaskState.SUCCESS, TaskState.FAILED
@@ -69,6 +69,14 @@ def test_changed_tasks_are_taken_over_unless_they_run() -> None:
     assert comparison.still_running == ("running",)
     assert [number for number, _ in comparison.edit.changed] == [0, 1]
     assert after(comparison) == {0: "pending=x", 1: "done=y", 2: "running=3"}
+
+
+def test_a_changed_task_does_not_wait_for_the_next_try_of_what_it_was() -> None:
+    kept = definition(waiting="1", new="2", failed="3", done="4", same="5")
+    tried = [replace(row, tries=1, attempts=1) for row in rows(kept, P, P, F, S, P)]
+    tried[1] = replace(tried[1], tries=0, attempts=0)
+    edited = definition(waiting="x", new="x", failed="x", done="x", same="5")
+    assert compare(kept, edited, tried).edit.resets == (Reset(0),)
 
 
 def test_a_second_edit_goes_on_behind_the_gaps() -> None:
