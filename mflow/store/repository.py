@@ -16,19 +16,17 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from mflow.core.contracts import AttemptRow, Edit, NewRun, Pulse
 from mflow.core.errors import RunNotFound, StoreError, StoreRefused, StoreUnavailable, Superseded
 from mflow.core.kept import definition_from_json, definition_to_json, graph_from_json
-from mflow.core.model import Batch, Definition, Owner, RunRow, RunSummary, Task, TaskRow
+from mflow.core.model import Batch, Definition, Owner, RunRow, RunSummary, TaskRow
 from mflow.core.states import RunState, TaskState
 from mflow.store import reading, values
 from mflow.store import statements as sql
+from mflow.store.changes import Changes
 from mflow.store.clock import lease_end, utc_now
 from mflow.store.dialects import Dialect
 from mflow.store.failures import Kind, to_error
 from mflow.store.scripts import READ_VERSION
-from mflow.store.statements import Row, Statement, parameters
+from mflow.store.statements import parameters
 from mflow.store.tables import TEXT_BYTES, definitions, runs
-
-_ROWS_AT_ONCE = 10_000
-"""So many rows of a large run are sent in one call."""
 
 One = TypeVar("One")
 
@@ -122,7 +120,7 @@ class SqlStore:
             conn.execute(_SET_FOLDER, parameters(run=run_id, mine=1, folder=folder))
             text = definition_to_json(new.definition)
             numbered = zip(new.definition.task_numbers, new.definition.tasks, strict=True)
-            self._insert_tasks(conn, run_id, list(numbered), {})
+            Changes(self.dialect, conn, run_id).add(list(numbered), {})
             conn.execute(sql.INSERT_DEFINITION, {"run_id": run_id, "definition": text})
             row = reading.run_by_id(conn, run_id)
         assert row is not None
@@ -145,20 +143,6 @@ class SqlStore:
             row = reading.run_by_uid(conn, uid)
         assert row is not None
         return row
-
-    def _insert_tasks(
-        self,
-        conn: Connection,
-        run_id: int,
-        numbered: Sequence[tuple[int, Task]],
-        attempts: Mapping[int, int],
-    ) -> None:
-        for start in range(0, len(numbered), _ROWS_AT_ONCE):
-            part = numbered[start : start + _ROWS_AT_ONCE]
-            rows = [
-                values.insert_task(run_id, number, task, attempts.get(number, 0)) for number, task in part
-            ]
-            self.dialect.many(conn, sql.INSERT_TASK, rows)
 
     def set_folder(self, run_id: int, fence: int, folder: str) -> None:
         """Keep where the attempts' logs of this run are."""
@@ -272,8 +256,7 @@ class SqlStore:
             first = sql.advance_run(batch.run_state, batch.release)
             if self.dialect.many(conn, first, [(batch.number, run_id, fence)]) != 1:
                 self._explain_refusal(conn, run_id, fence, batch.run_state)
-            changes = _Changes(self.dialect, conn, run_id)
-            changes.make(batch)
+            Changes(self.dialect, conn, run_id).make(batch)
 
     def was_applied(self, run_id: int, fence: int, number: int) -> bool:
         """Waits for the row's lock: a commit that is still under way on the server is over when this answers."""
@@ -292,11 +275,11 @@ class SqlStore:
         with self._writing(run_id) as conn:
             owned = conn.execute(_HEARTBEAT, parameters(run=run_id, mine=fence))
             self._require_owned(conn, owned.rowcount, run_id, fence)
-            changes = _Changes(self.dialect, conn, run_id)
+            changes = Changes(self.dialect, conn, run_id)
             if reading.definition_text(conn, run_id) != text:
                 conn.execute(_REDEFINE, parameters(run=run_id, definition=text))
                 changes.remove(edit.removed)
-                self._insert_tasks(conn, run_id, edit.added, edit.attempts)
+                changes.add(edit.added, edit.attempts)
                 changed = [values.change_task(run_id, number, task) for number, task in edit.changed]
                 changes.set("changed task", sql.CHANGE_TASK, changed)
             changes.set("reset", sql.RESET_TASK, [values.this_task(run_id, one) for one in edit.resets])
@@ -350,55 +333,6 @@ class SqlStore:
                 hint="It is in the tables TASKS and TASKS_MASTER, which mflow leaves alone.",
             )
         return RunNotFound(f"{self.url}: no run {run_id}", hint="`mflow runs` lists those that there are.")
-
-
-class _Changes:
-    """The statements of one transaction, each for all its rows at once, each row touched or all undone."""
-
-    def __init__(self, dialect: Dialect, conn: Connection, run_id: int) -> None:
-        self._dialect, self._conn, self._run_id = dialect, conn, run_id
-
-    def make(self, batch: Batch) -> None:
-        """All transitions, in the order that the batch's contract promises."""
-        starts = [one for one in batch.progress if one.started_at or one.pid is not None]
-        self._each("progress", sql.NOTE_START, values.note_start, starts)
-        self._each(
-            "progress", sql.NOTE_FACTS, values.note_facts, [one for one in batch.progress if one.facts]
-        )
-        self._each("ending", sql.END_TASK, values.end_task, batch.endings)
-        self._each("ending", sql.END_ATTEMPT, values.end_attempt, batch.endings)
-        self._each("give-back", sql.GIVE_BACK_TASK, values.give_back_task, batch.give_backs)
-        self._each("give-back", sql.DELETE_ATTEMPT, values.this_attempt, batch.give_backs)
-        self._each("reset", sql.RESET_TASK, values.this_task, batch.resets)
-        self._each("settle", sql.SETTLE_TASK, values.this_attempt, batch.settles)
-        self._each("settle", sql.SETTLE_ATTEMPT, values.end_attempt, batch.settles)
-        self._each("claim", sql.CLAIM_TASK, values.claim_task, batch.claims)
-        if batch.claims:
-            rows = [values.insert_attempt(self._run_id, one) for one in batch.claims]
-            self._dialect.many(self._conn, sql.INSERT_ATTEMPT, rows)
-
-    def remove(self, numbers: Sequence[int]) -> None:
-        """Tasks that leave the run, with their attempts."""
-        rows = [(self._run_id, number) for number in numbers]
-        if rows:
-            self._dialect.many(self._conn, sql.REMOVE_ATTEMPTS, rows)
-        self.set("removed task", sql.REMOVE_TASK, rows)
-
-    def set(self, kind: str, statement: Statement, rows: Sequence[Row]) -> None:
-        """Raises StoreRefused unless every row of parameters has touched a row of the table."""
-        if not rows:
-            return
-        touched = self._dialect.many(self._conn, statement, rows)
-        if touched != len(rows):
-            raise StoreRefused(
-                f"run {self._run_id}: {len(rows)} x {kind} expected, but {touched} matched",
-                hint="The rows are not as this supervisor left them: were they changed by hand? Nothing was written.",
-            )
-
-    def _each(
-        self, kind: str, statement: Statement, to_row: Callable[[int, One], Row], ones: Sequence[One]
-    ) -> None:
-        self.set(kind, statement, [to_row(self._run_id, one) for one in ones])
 
 
 class _AlreadyThere(Exception):
