@@ -1,5 +1,7 @@
 """`retry` and its shorthand `retries`, in config.json, in the task file's `defaults` and in a task."""
 
+import re
+import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -9,14 +11,25 @@ from pydantic import AfterValidator, Field, model_validator
 
 from mflow.core.model import Backoff, RetryPolicy
 from mflow.core.retry import NEVER_RETRIED
+from mflow.core.states import Outcome
+from mflow.core.suggest import did_you_mean
 from mflow.files.keys import Keys
+from mflow.files.report import shown
 from mflow.files.values import Count, ExitCode, Retries, Seconds, Some, Wait
+
+_KNOWN = (*(outcome.value for outcome in Outcome), *(one.name for one in signal.Signals))
+_NOT_MEANT = frozenset({"NOT_SUBMITTED"})  # a code of Spark tasks, however near it is to NOT_STARTED
+_SHORT_CODE = re.compile(r"^(ORA|PLS)-([0-9]{1,4})$")
 
 
 def _retryable(name: str) -> str:
-    word = name.strip().upper()
+    """As attempts' ends say it. What else a database or a cluster may say is not known here."""
+    word = _SHORT_CODE.sub(lambda code: f"{code[1]}-{code[2]:0>5}", name.strip().upper())
     if word in NEVER_RETRIED:
         raise ValueError(f"{word} is never tried again by itself")
+    meant = "" if word in _KNOWN or word in _NOT_MEANT else did_you_mean(word, _KNOWN)
+    if meant:
+        raise ValueError(f"no outcome, signal or code is called {shown(name)}{meant}")
     return word
 
 

@@ -54,7 +54,7 @@ def test_all_keys() -> None:
                 "wait_seconds": 5,
                 "backoff": "exponential",
                 "on_exit_codes": [1, "75"],
-                "on_errors": ["ora-00060"],
+                "on_errors": ["ora-60", "NOT_SUBMITTED", "sigkill"],
             },
             "retries": 2,
             "on_supervisor_death": "kill",
@@ -76,7 +76,7 @@ def test_all_keys() -> None:
             wait_seconds=5,
             backoff=Backoff.EXPONENTIAL,
             on_exit_codes=(1, 75),
-            on_errors=("ORA-00060",),
+            on_errors=("ORA-00060", "NOT_SUBMITTED", "SIGKILL"),
         ),
         on_supervisor_death=OnSupervisorDeath.KILL,
         leftovers=Leftovers.KILL,
@@ -115,6 +115,10 @@ def test_all_keys() -> None:
         ({"retry": {"attempts": 0}}, "retry.attempts: must be at least 1, not 0"),
         ({"retry": {"on_exit_codes": [0]}}, "retry.on_exit_codes[0]: must be at least 1, not 0"),
         ({"retry": {"on_errors": ["unknown"]}}, "retry.on_errors[0]: UNKNOWN is never tried again by itself"),
+        (
+            {"retry": {"on_errors": ["timeout"]}},
+            'retry.on_errors[0]: no outcome, signal or code is called "timeout" (did you mean "TIMED_OUT"?)',
+        ),
         (
             {"retries": 2, "retry": {"attempts": 3}},
             '"retries" and "retry.attempts" say the same thing: give one of them',
