@@ -74,8 +74,18 @@ def _system_error(error: OSError) -> int:
     if os.environ.get("MFLOW_DEBUG"):
         traceback.print_exception(error)
     where = f"{error.filename}: " if error.filename else ""
+    if isinstance(error, FileNotFoundError) and not where and _is_nowhere():
+        where = "the current folder has been removed: "
     _print("mflow: error:", f"{where}{error.strerror or type(error).__name__}")
     return 2
+
+
+def _is_nowhere() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109  no path is wanted
+    except OSError:
+        return True
+    return False
 
 
 def _defect(error: Exception) -> int:

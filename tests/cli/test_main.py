@@ -94,6 +94,21 @@ def test_a_reader_that_stops_reading_is_no_error(project: Project) -> None:
     assert shown.wait() == 128 + signal.SIGPIPE
 
 
+def test_a_folder_that_was_removed_is_said_to_be(project: Project) -> None:
+    project.folder.joinpath("gone").mkdir()
+    script = f"cd gone && rmdir ../gone && {' '.join(project.command('validate'))}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=project.folder,
+        env=project.environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("mflow: error: the current folder has been removed")
+
+
 def test_streams_closed_by_the_caller_do_no_harm(project: Project) -> None:
     project.new_run(*bash_tasks(a=()))
     before = (project.folder / "mflow.db").read_bytes()[:16]
