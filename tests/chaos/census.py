@@ -11,8 +11,11 @@ from pathlib import Path
 
 from mflow.core.names import TOKENS_VARIABLE
 
-MARK = "MFLOW_TEST_MARK"
-"""The variable that all processes of one test carry, with a value of that test's own."""
+MARK = "PYTHON_MFLOW_TEST_MARK"
+"""The variable that all processes of one test carry, with a value of that test's own.
+
+It bears such a name as the fork server, and so the workers, are started with.
+"""
 
 LOOKS = 5
 

@@ -51,6 +51,7 @@ def test_many_lives(
     while time.monotonic() < until:
         total.add(live(tmp_path / f"life{lives}", seeds.randrange(1 << 32), 300, deaths))
         lives += 1
+    assert set(total.kills) == {role for roles in deaths for role in roles}, "some were never found"
     if deaths is GENTLE:
         assert (total.lost, total.repeated) == (0, 0)
     with capsys.disabled():

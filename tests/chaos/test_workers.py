@@ -90,6 +90,18 @@ forever()
 '''
 
 
+def test_everybody_can_be_found(site: Site) -> None:
+    """What the tests here kill, and look for at their end."""
+    gate = site.gate("a")
+    site.tasks(a=gate.command())
+    run = site.run()
+    gate.pid()
+    roles = {process.role for process in census.census(site.mark)}
+    assert roles == {"supervisor", "forkserver", "tracker", "worker", "task"}
+    gate.open()
+    assert run.end().code == 0
+
+
 def test_a_killed_worker_is_named_and_replaced_and_its_orphans_are_ended(site: Site) -> None:
     gate = site.gate("a")
     orphans = "setsid sleep 601 & (setsid sleep 602 & sleep 603 &)"
