@@ -220,12 +220,17 @@ class Supervisor:
         """Hand committed claims to their workers, if the run is ours beyond doubt."""
         if not self._undispatched:
             return
-        if not self._persistence.lease_is_fresh:
+        stopping = self._machine.stopping is not None
+        if not (stopping or self._persistence.lease_is_fresh):
             self._persistence.want_beat()
             return
         dispatches, self._undispatched = self._undispatched, []
         for number, attempt in dispatches:
-            if self._machine.is_live(*attempt):
+            if not self._machine.is_live(*attempt):
+                continue
+            if stopping:  # its worker has not heard of it, and cannot give it back
+                self._machine.returned(number, [attempt])
+            else:
                 self._dispatch_one(number, attempt)
 
     def _dispatch_one(self, number: int, attempt: Attempt) -> None:

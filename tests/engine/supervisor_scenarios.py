@@ -2,12 +2,15 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
+from mflow.core.contracts import Pulse
 from mflow.core.errors import StoreRefused
 from mflow.core.model import Batch, RetryPolicy
-from mflow.engine import pool
+from mflow.engine import persistence, pool
+from mflow.engine.clock import boot_seconds
 from tests.engine.driven import Drive, bash
 
 
@@ -88,6 +91,27 @@ def stopped_twice(folder: Path) -> dict[str, Any]:
     drive.listener.note = again  # type: ignore[method-assign]
     _when_begun(folder, lambda: os.kill(os.getpid(), signal.SIGINT))
     return _verdict(drive)
+
+
+def stopped_in_doubt(folder: Path) -> dict[str, Any]:
+    """SIGTERM while a committed claim waits for the proof that the run is still ours: its answer came too late."""
+    drive = Drive(folder, [bash("a", "echo > ran; sleep 600")])
+    late, stopping = [0.0], threading.Event()
+    vars(persistence)["boot_seconds"] = lambda: boot_seconds() + late[0]
+
+    def take_long(batch: Batch) -> None:
+        late[0] += persistence.FRESH_SECONDS * len(batch.claims)
+
+    def stop_meanwhile(run_id: int, fence: int) -> Pulse:
+        if late[0] and not stopping.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stopping.wait(60)
+        return Pulse(None)
+
+    drive.store.on_apply = take_long
+    drive.store.heartbeat = stop_meanwhile  # type: ignore[method-assign]
+    drive.listener.note = lambda text: stopping.set()  # type: ignore[method-assign]
+    return {**_verdict(drive), "ran": (folder / "ran").exists()}
 
 
 def cancelled(folder: Path) -> dict[str, Any]:

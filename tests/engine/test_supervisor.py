@@ -71,6 +71,13 @@ def test_a_stop_by_signal_gives_tasks_back(tmp_path: Path) -> None:
     assert result["ends"] == [[0, 1, "PENDING", "CANCELLED"]]
 
 
+def test_a_claim_that_no_worker_has_heard_of_is_not_begun_after_a_stop(tmp_path: Path) -> None:
+    result = told("stopped_in_doubt", tmp_path)
+    assert (result["ending"], result["exit_code"]) == ("stopped", 143)
+    assert result["states"] == ["PENDING"]
+    assert (result["claims"], result["ends"], result["ran"]) == (1, [], False)
+
+
 def test_further_signals_shorten_the_grace(tmp_path: Path) -> None:
     result = told("stopped_twice", tmp_path)
     assert (result["ending"], result["exit_code"]) == ("stopped", 130)
