@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LAST_WORDS_SECONDS = 10.0
 """How long the last lines wait for a reader that has stopped reading."""
 
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -92,6 +94,12 @@ def ignore_hangups() -> None:
         signal.SIGUSR1, signal.SIG_IGN
     )  # until the supervisor listens: it looks at its row by itself then
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+
+
+def say_run(run_id: int, around: Surroundings) -> None:
+    """The first line of stdout. Whoever has read it may stop the run: TERM and INT wait for the supervisor then."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    around.stdout.write(f"run {run_id}\n")
 
 
 def drive(

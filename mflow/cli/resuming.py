@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from mflow.cli import edited
 from mflow.cli.boundary import tell, warn
 from mflow.cli.database import Database
-from mflow.cli.driving import drive, ignore_hangups, surroundings
+from mflow.cli.driving import drive, ignore_hangups, say_run, surroundings
 from mflow.cli.folders import files_in, require_log_directory, require_run_folder
 from mflow.cli.hints import Commands
 from mflow.cli.inputs import announce, show_warnings
@@ -115,7 +115,7 @@ class Resumption:
         self.store.close()
         secrets = settings.secrets | definition_secrets(definition)
         around = surroundings(self.database, self.commands, settings, secrets)
-        around.stdout.write(f"run {self.run.id}\n")
+        say_run(self.run.id, around)
         drive(taken, fence, definition, rows, around, resumed=True)
 
 

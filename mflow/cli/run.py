@@ -51,7 +51,7 @@ def _start(
 
     prestart()
     from mflow.cli.database import choose_database, used_options
-    from mflow.cli.driving import drive, ignore_hangups, surroundings
+    from mflow.cli.driving import drive, ignore_hangups, say_run, surroundings
     from mflow.cli.folders import require_log_directory
     from mflow.cli.inputs import announce, load_files, show_warnings
     from mflow.cli.preflight import require_ready
@@ -67,7 +67,7 @@ def _start(
     run, rows = _create(chosen, definition, settings.config.log_directory)
     commands = used_options(database, datasources, config)
     around = surroundings(chosen, commands, settings, loaded.secrets)
-    around.stdout.write(f"run {run.id}\n")
+    say_run(run.id, around)
     drive(run, run.fence, definition, rows, around, resumed=False)
 
 

@@ -11,7 +11,7 @@ class SignalPipe:
     """Turns signals into bytes that the loop reads; the handlers themselves do nothing.
 
     SIGTTOU is ignored, so that `stty tostop` cannot stop a run in the background. A SIGINT that whoever started
-    us had ignored (a shell's `mflow &`) stays ignored.
+    us had ignored (a shell's `mflow &`) stays ignored. A stop that was held back until now is let in.
     """
 
     def __init__(self) -> None:
@@ -22,6 +22,7 @@ class SignalPipe:
             if number != signal.SIGINT or self._before[number] is not signal.SIG_IGN:
                 signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
 
     def fileno(self) -> int:
         """Readable when a signal has come."""

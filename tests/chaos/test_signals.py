@@ -58,12 +58,15 @@ def test_a_task_that_ignores_everything_is_killed_when_the_grace_is_over(site: S
     assert site.states(run.id) == {"a": "PENDING"}
 
 
-def test_a_stop_before_anything_has_begun(site: Site) -> None:
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stop_before_anything_has_begun(site: Site, signum: signal.Signals, code: int) -> None:
     gate = gated(site)
     run = site.run()
     assert run.id == 1
-    run.kill(signal.SIGTERM)
-    assert run.end().code in (143, -signal.SIGTERM), "to a shell it is the same"
+    run.kill(signum)
+    done = run.end()
+    assert done.code == code, done
+    assert "resume 1" in done.err
     site.assert_nobody_left()
     again = site.resume(1)
     gate.pid()
