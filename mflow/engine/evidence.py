@@ -105,7 +105,8 @@ def sweep(run: RunRow, row: TaskRow, spare: Iterable[int] = ()) -> tuple[int, ..
     died.
     """
     token = attempt_token(run.uid, row.task_no, row.attempts)
-    return Hunt(token, own_servers().union(spare)).until(SWEEP_SECONDS)
+    logs = (row.log, fallback_path(row.log, fallback_folder(run.uid))) if row.log else ()
+    return Hunt(token, own_servers().union(spare), logs).until(SWEEP_SECONDS)
 
 
 def _log_trace(run: RunRow, row: TaskRow) -> LogTrace:

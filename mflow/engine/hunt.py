@@ -1,7 +1,8 @@
 """Ending what an attempt has left when its worker is dead, also if it forks faster than one can look.
 
 Two ways to meet it. Orphans of a worker land with its supervisor (a sub-reaper): whatever is killed there leaves its
-own children there. Elsewhere, and after a resume, the attempt's token in the environment is what tells.
+own children there. Elsewhere, and after a resume, three things tell: the attempt's token in the environment, its log
+open for writing (`env -i` and `sudo -i` drop the token), and a parent that is told so.
 
 A process that forks and exits in a circle is another one at every look. So a look is quick (no psutil), takes the
 newest processes first, and only several in a row that find nothing prove that nothing is left.
@@ -13,8 +14,9 @@ worker of an inner mflow would take that for the task's own end, perhaps even fo
 import os
 import select
 import signal
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 
 from mflow.core.names import TOKENS_VARIABLE
@@ -31,10 +33,12 @@ _TOKENS = f"{TOKENS_VARIABLE}=".encode()
 
 
 class Hunt:
-    """For one attempt: `token` is its own, `spare` are children of this process that are none of its."""
+    """For one attempt: `token` and `logs` are its own, `spare` are children of this process that are none of its."""
 
-    def __init__(self, token: str, spare: frozenset[int]) -> None:
+    def __init__(self, token: str, spare: frozenset[int], logs: Iterable[str] = ()) -> None:
         self._token, self._spare = token.encode(), spare
+        paths = [os.path.realpath(log) for log in logs]
+        self._logs = {*paths, *(f"{path} (deleted)" for path in paths)}  # as /proc/PID/fd names them
         self._strangers = {os.getpid()}  # looked at before, and not of this attempt
 
     def until(self, seconds: float) -> tuple[int, ...]:
@@ -52,7 +56,9 @@ class Hunt:
         orphans = set(self._orphans())
         tree.signal_children(orphans, signal.SIGKILL)
         with ExitStack() as stack:
-            stopped = {pid: pidfd for pid in _newest_first() if (pidfd := self._stop(pid, stack)) is not None}
+            stopped = self._stop_all(self._is_of_it, stack)
+            while found := self._stop_children(stopped, stack):
+                stopped |= found
             for pidfd in stopped.values():
                 _send(pidfd, signal.SIGKILL)
             for pidfd in stopped.values():
@@ -63,21 +69,31 @@ class Hunt:
         """From the top down: what they leave is orphaned then."""
         return (pid for pid in tree.child_pids() if pid not in self._spare and _lives(pid))
 
-    def _stop(self, pid: int, stack: ExitStack) -> int | None:
-        """Stop this process if it bears the token. The descriptor is there before the last look, so that it is it."""
-        if pid in self._strangers or not self._bears(pid):
+    def _stop_children(self, stopped: Mapping[int, int], stack: ExitStack) -> dict[int, int]:
+        return self._stop_all(lambda pid: pid not in stopped and _parent(pid) in stopped, stack)
+
+    def _stop_all(self, belongs: Callable[[int], bool], stack: ExitStack) -> dict[int, int]:
+        """Stop every process that belongs to the attempt; pid -> pidfd."""
+        found = ((pid, self._stop(pid, belongs, stack)) for pid in _newest_first())
+        return {pid: pidfd for pid, pidfd in found if pidfd is not None}
+
+    def _stop(self, pid: int, belongs: Callable[[int], bool], stack: ExitStack) -> int | None:
+        """Stop this process if it belongs. The descriptor is there before the last look, so that it is it."""
+        if pid == os.getpid() or not belongs(pid):
             return None
         try:
             pidfd = os.pidfd_open(pid)
         except OSError:
             return None
         stack.callback(os.close, pidfd)
-        if not self._bears(pid):
+        if not (belongs(pid) and _lives(pid)):
             return None
         _send(pidfd, signal.SIGSTOP)
         return pidfd
 
-    def _bears(self, pid: int) -> bool:
+    def _is_of_it(self, pid: int) -> bool:
+        if pid in self._strangers:
+            return False
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 block = file.read()
@@ -85,10 +101,18 @@ class Hunt:
             block = b"?"
         except OSError:
             return False
-        if block and not self._is_named(block):  # without any, it is about to be another program, or dead
+        found = self._is_named(block) or self._writes_log(pid)
+        if block and not found:  # without any it was cleared, or is about to be another program, or dead
             self._strangers.add(pid)
+        return found
+
+    def _writes_log(self, pid: int) -> bool:
+        folder = f"/proc/{pid}/fd"
+        try:
+            names = os.listdir(folder)
+        except OSError:  # it is gone, or another user's
             return False
-        return bool(block) and _lives(pid)
+        return any(_is_written(f"{folder}/{name}", self._logs) for name in names)
 
     def _is_named(self, block: bytes) -> bool:
         """Whether the token is among those of an environment (which may name outer attempts, too)."""
@@ -103,11 +127,30 @@ def _newest_first() -> list[int]:
 
 
 def _lives(pid: int) -> bool:
-    """Whether there is such a process and it is no zombie (proc_pid_stat(5))."""
+    """Whether there is such a process and it is no zombie."""
+    return _stat(pid)[0] not in (b"Z", b"X")
+
+
+def _parent(pid: int) -> int:
+    """The process's parent; 0 if it is gone."""
+    return int(_stat(pid)[1])
+
+
+def _stat(pid: int) -> tuple[bytes, bytes]:
+    """Its state and its parent (proc_pid_stat(5)); those of a dead one if it is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+            state, parent = file.read().rpartition(b")")[2].split()[:2]
     except OSError:
+        return b"X", b"0"
+    return state, parent
+
+
+def _is_written(descriptor: str, paths: set[str]) -> bool:
+    """Whether an entry of /proc/PID/fd leads to one of these files, and was opened for writing."""
+    try:
+        return os.readlink(descriptor) in paths and bool(os.lstat(descriptor).st_mode & stat.S_IWUSR)
+    except OSError:  # closed since
         return False
 
 

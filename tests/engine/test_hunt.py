@@ -82,3 +82,19 @@ def test_children_are_ended_with_or_without_the_token_unless_they_are_spared() -
     assert mine[1].poll() is None
     mine[1].kill()
     mine[1].wait()
+
+
+def test_a_cleared_environment_hides_neither_who_writes_the_log_nor_children(tmp_path: Path) -> None:
+    folder = tmp_path / "real"
+    folder.mkdir()
+    (tmp_path / "logs").symlink_to(folder)
+    log, writer, child = tmp_path / "logs" / "a.1.log", Fifo(tmp_path / "writer"), Fifo(tmp_path / "child")
+    alone = (
+        "import os, sys; os.execve('/bin/sh', ['sh', '-c', f'echo $$ > {sys.argv[1]}; exec sleep 600'], {})"
+    )
+    start(f"import os; os.dup2(os.open({str(log)!r}, os.O_WRONLY | os.O_CREAT), 1); {alone}", str(writer))
+    start(f"import os; os.fork() and os.wait(); {alone}", str(child))
+    ended = [writer.pid(), child.pid()]
+    with log.open(encoding="ascii"):  # who reads it is no part of the attempt
+        assert Hunt(TOKEN, spared(), [str(log)]).until(20) == ()
+    assert all(is_over(one) for one in ended)
