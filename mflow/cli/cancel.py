@@ -8,6 +8,8 @@ import typer
 from mflow.cli.options import ConfigOption, DatabaseOption, DatasourcesOption, RunArgument, run_number
 
 if TYPE_CHECKING:
+    from mflow.cli.database import Database
+    from mflow.cli.hints import Commands
     from mflow.core.contracts import Store
     from mflow.core.model import RunRow
 
@@ -33,16 +35,26 @@ def cancel(
         print(f"run {run_id} has ended already: {seen.state}")
         return
     seen = _ask(store, seen)
-    if _is_driven(seen):
-        if no_wait:
+    while not _is_over(seen):
+        if not _is_driven(seen):
+            seen = _take(store, seen, chosen, used_options(database, datasources, config))
+        elif no_wait:
             print(f"run {run_id} was asked to end")
             return
-        seen = _wait(store, run_id)
-    if not _is_over(seen):
-        from mflow.cli.cancelling import cancel_ourselves
-
-        cancel_ourselves(store, seen, chosen, used_options(database, datasources, config))
+        else:
+            seen = _wait(store, run_id)
     print(f"run {run_id} has ended: {seen.state}")
+
+
+def _take(store: "Store", run: "RunRow", database: "Database", commands: "Commands") -> "RunRow":
+    """End the run from here; returns only if somebody else was quicker to take it, who is asked then."""
+    from mflow.cli.cancelling import cancel_ourselves
+    from mflow.cli.owning import Overtaken
+
+    try:
+        cancel_ourselves(store, run, database, commands)
+    except Overtaken:
+        return _ask(store, run)
 
 
 def _ask(store: "Store", run: "RunRow") -> "RunRow":

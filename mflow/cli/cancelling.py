@@ -15,13 +15,16 @@ from mflow.store.patience import patient
 
 
 def cancel_ourselves(store: Store, run: RunRow, database: Database, commands: Commands) -> NoReturn:
-    """Take the run, end what is left of its tasks, finish it. Leaves this process."""
+    """Take the run, end what is left of its tasks, finish it. Leaves this process.
+
+    Raises Overtaken if somebody else has taken the run meanwhile.
+    """
     from mflow.engine.supervisor import prestart
 
     prestart()
     tell(f"nobody drives run {run.id}: ending what is left of it from here")
     ignore_hangups()
-    fence = own(store, run)
+    fence = own(store, run, commands)
     patient(lambda: store.request_cancel(run.id, requester()))  # a new owner begins without one
     definition = patient(lambda: store.read_definition(run.id))
     taken = patient(lambda: store.read_run(run.id))

@@ -4,11 +4,15 @@ from mflow.cli.driving import new_owner
 from mflow.cli.hints import Commands
 from mflow.cli.wording import clean, moment
 from mflow.core.contracts import Store
-from mflow.core.errors import RunOwned
+from mflow.core.errors import RunOwned, Superseded
 from mflow.core.model import RunRow
 from mflow.engine.identity import signal_verified
 from mflow.engine.ownership import end_owner, owner_alive
 from mflow.store.patience import patient
+
+
+class Overtaken(RunOwned):
+    """Somebody else became the run's owner since it was looked at."""
 
 
 def require_free(run: RunRow, commands: Commands) -> None:
@@ -24,8 +28,8 @@ def require_free(run: RunRow, commands: Commands) -> None:
     )
 
 
-def own(store: Store, run: RunRow, *, takeover: bool = False) -> int:
-    """Become the run's owner, and see the one before gone; the fence. Raises RunOwned, Superseded.
+def own(store: Store, run: RunRow, commands: Commands, *, takeover: bool = False) -> int:
+    """Become the run's owner, and see the one before gone; the fence. Raises RunOwned, Overtaken.
 
     The fence comes first: from then on nothing that the other one writes is taken. An owner that only its lease
     shows to be dead must be without one at that very moment.
@@ -35,9 +39,24 @@ def own(store: Store, run: RunRow, *, takeover: bool = False) -> int:
     owner = new_owner()
     there = run.owner is not None and not run.owner.identity.same_kernel(owner.identity)
     lapsed = there and bool(run.lease_expired) and not takeover
-    fence = patient(lambda: store.acquire(run.id, owner, fence=run.fence, lapsed=lapsed))
+    try:
+        fence = patient(lambda: store.acquire(run.id, owner, fence=run.fence, lapsed=lapsed))
+    except Superseded as error:
+        raise _overtaken(patient(lambda: store.read_run(run.id)), commands) from error
     end_owner(run)
     return fence
+
+
+def _overtaken(run: RunRow, commands: Commands) -> Overtaken:
+    """Who was quicker, as far as that still shows."""
+    try:
+        require_free(run, commands)
+    except RunOwned as error:
+        return Overtaken(error.message, hint=error.hint)
+    return Overtaken(
+        f"run {run.id} was taken by somebody else at this moment",
+        hint=f"look at it: {commands.of('status', run.id)}",
+    )
 
 
 def _require_endable(run: RunRow) -> None:

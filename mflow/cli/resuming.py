@@ -40,7 +40,7 @@ class Resumption:
     ) -> None:
         """Take the run and drive it; returns only if there is nothing to do.
 
-        Raises RunOwned, Superseded, InvalidInput and UsageError before anything is changed.
+        Raises RunOwned, InvalidInput and UsageError before anything is changed.
         """
         if self.run.state is RunState.SUCCESS and taskfile is None:
             self._say_nothing_to_do()
@@ -59,7 +59,7 @@ class Resumption:
         definition = kept if edit else self._with_secrets(kept, settings)
         require_log_directory(settings.config.log_directory)
         ignore_hangups()
-        fence = own(self.store, self.run, takeover=takeover)
+        fence = own(self.store, self.run, self.commands, takeover=takeover)
         if edit:
             definition = self._edited(kept, edit, fence)
         self._drive(fence, definition, settings)

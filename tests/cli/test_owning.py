@@ -6,7 +6,7 @@ import pytest
 
 from mflow.cli import owning
 from mflow.cli.hints import Commands
-from mflow.core.errors import RunOwned, Superseded
+from mflow.core.errors import RunOwned
 from mflow.core.model import Identity
 from mflow.engine.identity import own_identity
 from tests.cli.project import Project, bash_tasks
@@ -35,9 +35,9 @@ def test_of_two_resumes_one_wins(project: Project) -> None:
     run_id = project.new_run(*bash_tasks(a=()), owner=a_dead_one())
     store = project.store()
     seen = store.read_run(run_id)
-    assert owning.own(store, seen) == seen.fence + 1
-    with pytest.raises(Superseded):
-        owning.own(store, seen)
+    assert owning.own(store, seen, Commands()) == seen.fence + 1
+    with pytest.raises(owning.Overtaken, match=rf"is driven by .*, pid {own_identity().pid}, since"):
+        owning.own(store, seen, Commands())
     store.close()
 
 
@@ -45,8 +45,8 @@ def test_a_lease_renewed_since_it_was_read_is_respected(project: Project) -> Non
     elsewhere = Identity("elsewhere", "boot", 1, 4711, 99)
     run_id = project.new_run(*bash_tasks(a=()), owner=elsewhere)
     store = project.store()
-    with pytest.raises(Superseded):
-        owning.own(store, replace(store.read_run(run_id), lease_expired=True))
+    with pytest.raises(owning.Overtaken, match=r"is driven by .* on elsewhere, pid 4711"):
+        owning.own(store, replace(store.read_run(run_id), lease_expired=True), Commands())
     store.close()
 
 
@@ -61,6 +61,6 @@ def test_a_supervisor_that_this_user_may_not_end_keeps_its_run(
     store = project.store()
     seen = store.read_run(run_id)
     with pytest.raises(RunOwned, match="belongs to ana"):
-        owning.own(store, seen, takeover=True)
+        owning.own(store, seen, Commands(), takeover=True)
     assert store.read_run(run_id).fence == seen.fence
     store.close()
