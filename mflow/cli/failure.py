@@ -69,12 +69,12 @@ def _tries(row: TaskRow) -> str:
 
 
 def _log(row: TaskRow, read_tail: ReadTail, hide: Hide) -> Iterator[str]:
-    if row.log is None:
+    if row.output is None:
         return
     try:
-        lines = read_tail(row.log)
+        lines = read_tail(row.output)
     except OSError as error:
-        yield f"  its log cannot be read: {clean(row.log)}: {error.strerror}"
+        yield f"  its log cannot be read: {clean(row.output)}: {error.strerror}"
         return
-    yield f"  last lines of {clean(row.log)}:" if lines else f"  it printed nothing: {clean(row.log)}"
+    yield f"  last lines of {clean(row.output)}:" if lines else f"  it printed nothing: {clean(row.output)}"
     yield from (f"    | {hide(line)}" for line in lines)

@@ -107,9 +107,15 @@ def _list(rows: "Sequence[TaskRow]") -> None:
     from mflow.cli.wording import clean, ending
 
     cells = [
-        (clean(row.id), str(row.state), str(row.attempts), ending(row.end) if row.end else "", clean(row.log))
+        (
+            clean(row.id),
+            str(row.state),
+            str(row.attempts),
+            ending(row.end) if row.end else "",
+            clean(row.output),
+        )
         for row in rows
-        if row.log
+        if row.output
     ]
     if cells:
         show_table(("TASK", "STATE", "ATTEMPT", "END", "LOG"), cells, state_column=1)

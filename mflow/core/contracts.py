@@ -54,7 +54,7 @@ class AttemptRow:
 
     task_no: int
     attempt: int
-    log: str
+    log: str  # where it is, which may be elsewhere than it was to be
     claimed_at: datetime
     started_at: datetime | None
     end: AttemptEnd | None

@@ -262,6 +262,10 @@ class Owner:
     since: datetime
 
 
+LOG_FACT = "log"
+"""The fact under which a worker says where an attempt's log is, if it could not be where its row says."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskRow:
     """A task as the store has it, its last attempt's facts folded in (None where there is no attempt)."""
@@ -277,10 +281,16 @@ class TaskRow:
     worker: Identity | None = None
     pid: int | None = None
     claimed_at: datetime | None = None
-    log: str | None = None
+    log: str | None = None  # where it was to be
     end: AttemptEnd | None = None  # of the last attempt, if it is over
     started_at: datetime | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def output(self) -> str | None:
+        """Where the last attempt's log is: for who reads it."""
+        found: str | None = self.facts.get(LOG_FACT, self.log)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,7 +235,7 @@ def _task_object(row: TaskRow, view: RunView) -> dict[str, Any]:
         "ended_at": instant(ended_at(row)),
         "duration_s": seconds if seconds is None else round(seconds, 6),
         "pid": pid(row),
-        "log": row.log,
+        "log": row.output,
         **({"ids": ids} if (ids := ids_elsewhere(row)) else {}),
     }
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mflow.core.contracts import Job
+from mflow.core.model import LOG_FACT
 from mflow.core.names import TOKENS_VARIABLE, attempt_token
-from mflow.engine.messages import LOG_FACT, Facts, WorkerSettings
+from mflow.engine.messages import Facts, WorkerSettings
 from mflow.engine.process import Launcher, Process
 
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # as os.fsencode does

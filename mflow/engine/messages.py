@@ -23,9 +23,6 @@ from mflow.core.states import Outcome
 AttemptKey = tuple[int, int]
 """(task_no, attempt)"""
 
-LOG_FACT = "log"
-"""The fact under which a worker says where an attempt's log is, if it could not be where its job said."""
-
 
 class Run(NamedTuple):
     """Run this attempt, after those sent before it."""

@@ -26,10 +26,10 @@ from mflow.core.errors import MflowError, StoreError, Superseded
 from mflow.core.graph import Graph
 from mflow.core.holders import Attempt
 from mflow.core.machine import Machine, Stop
-from mflow.core.model import AttemptEnd, Batch
+from mflow.core.model import LOG_FACT, AttemptEnd, Batch
 from mflow.core.model import Ending as AttemptEnding
 from mflow.core.states import Outcome, TaskState
-from mflow.engine import clock, messages
+from mflow.engine import clock
 from mflow.engine.alarms import SignalPipe, Timers
 from mflow.engine.assignment import Assignment, Ending, OpenStore, Reporter, Verdict
 from mflow.engine.beginnings import Beginnings
@@ -317,7 +317,7 @@ class Supervisor:
         self._beginnings.began(attempt, ending.end.started_at)
         row = self._record.end(attempt)
         facts = row.facts if row else {}
-        log = str(facts.get(messages.LOG_FACT) or self._jobs.log(*attempt))
+        log = str(facts.get(LOG_FACT) or self._jobs.log(*attempt))
         if ending.end.outcome not in (Outcome.LOST, Outcome.UNKNOWN):
             self._losses.previous.pop(ending.task_no, None)
         self._event(ended_words(ending), attempt)

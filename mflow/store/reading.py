@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mflow.core.contracts import AttemptRow
-from mflow.core.model import AttemptEnd, Identity, Owner, RunRow, TaskRow
+from mflow.core.model import LOG_FACT, AttemptEnd, Identity, Owner, RunRow, TaskRow
 from mflow.core.states import Outcome, RunState, TaskState
 from mflow.store.clock import utc_now
 from mflow.store.statements import given, parameters
@@ -81,7 +81,7 @@ _UNFINISHED = sa.select(tasks.c.task_id, tasks.c.state).where(
     tasks.c.run_id == given("run", tasks.c.run_id), tasks.c.state != TaskState.SUCCESS.value
 )
 _ATTEMPTS = (
-    sa.select(attempts.c.attempt, attempts.c.log_path, attempts.c.claimed_at, *_END)
+    sa.select(attempts.c.attempt, attempts.c.log_path, attempts.c.facts, attempts.c.claimed_at, *_END)
     .where(
         attempts.c.run_id == given("run", attempts.c.run_id),
         attempts.c.task_no == given("no", attempts.c.task_no),
@@ -135,8 +135,8 @@ def task_attempts(conn: Connection, run_id: int, task_no: int) -> list[AttemptRo
     """All attempts of one task, oldest first."""
     found = conn.execute(_ATTEMPTS, parameters(run=run_id, no=task_no))
     return [
-        AttemptRow(task_no, attempt, log, claimed_at, end[5], _end(*end))
-        for attempt, log, claimed_at, *end in found
+        AttemptRow(task_no, attempt, _facts(facts).get(LOG_FACT, log), claimed_at, end[5], _end(*end))
+        for attempt, log, facts, claimed_at, *end in found
     ]
 
 
@@ -204,8 +204,12 @@ def _task(row: Sequence[Any], workers: dict[tuple[Any, ...], Identity]) -> TaskR
         log,
         _end(*attempt[:11]),
         attempt[5],
-        json.loads(facts) if facts else {},
+        _facts(facts),
     )
+
+
+def _facts(text: str | None) -> dict[str, Any]:
+    return json.loads(text) if text else {}
 
 
 def _end(

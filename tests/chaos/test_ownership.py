@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from mflow.core.states import Outcome
+from mflow.engine.evidence import fallback_folder
 from tests.chaos import census
 from tests.chaos.site import Run, Site, eventually
 
@@ -220,6 +221,27 @@ def test_the_folder_of_a_run_may_vanish_while_it_runs(site: Site) -> None:
     assert end.exit_code == 4
     assert site.states(run.id) == {"a": "FAILED", "b": "SUCCESS", "c": "SUCCESS"}
     assert site.printed(run.id, "b") == "b\n"
+
+
+def test_what_a_task_prints_is_found_where_its_folder_cannot_be_had_any_more(site: Site) -> None:
+    gate = site.gate("a")
+    site.tasks(a=gate.command(), b={"depends": ["a"], "command": "echo printed; exit 4"})
+    run = site.run()
+    gate.pid()
+    row = site.row(run.id)
+    shutil.rmtree(row.folder)
+    Path(row.folder).write_text("in the way")
+    gate.open()
+    try:
+        done = run.end()
+        assert done.code == 1
+        assert "    | printed" in done.err
+        elsewhere = f"{fallback_folder(row.uid)}/b.1.log"
+        assert site.mflow("logs", str(run.id), "b").out == "printed\n"
+        assert elsewhere in site.mflow("logs", str(run.id)).out
+        assert site.mflow("status", str(run.id), "--json").json["tasks"][1]["log"] == elsewhere
+    finally:
+        shutil.rmtree(fallback_folder(row.uid))
 
 
 def test_the_folder_of_a_run_may_vanish_together_with_the_supervisor(site: Site) -> None:

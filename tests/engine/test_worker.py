@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from mflow.core.model import LOG_FACT
 from mflow.core.names import TOKENS_VARIABLE
 from mflow.core.states import Outcome
 from mflow.engine.identity import identity_of
 from mflow.engine.messages import (
-    LOG_FACT,
     Ack,
     Ended,
     Facts,
