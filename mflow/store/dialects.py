@@ -93,6 +93,7 @@ class Sqlite(Dialect):
     def __init__(self) -> None:
         self._path = ""
         self._file: tuple[int, int] | None = None  # which one is open
+        self._newest: tuple[int, str] | None = None  # its newest run when it was first looked at
         self._held: tuple[Connection, sqlite3.Cursor] | None = None
         self._compiled: dict[Statement, tuple[str, Callable[[Row], Row]]] = {}
 
@@ -111,10 +112,14 @@ class Sqlite(Dialect):
         """Writers queue for the file's one lock before they read anything.
 
         A file that was moved or deleted stays open, and takes what nobody will ever read: so the name is looked at.
+        The file that has the name then must be the same database: in another one, a run of the same number and
+        fence may be somebody else's.
         """
         if self._held and sqlite_file.which(self._path) != self._file:
             self.close()
         conn, cursor = self._hold(engine)
+        if self._newest is None:
+            self._newest = sqlite_file.newest_run(cursor)
         cursor.execute("BEGIN IMMEDIATE" if write else "BEGIN")
         return conn
 
@@ -147,7 +152,14 @@ class Sqlite(Dialect):
         if self._held is None:
             self._file = sqlite_file.which(self._path)
             conn = engine.connect()
-            self._held = conn, conn.connection.cursor()  # type: ignore[assignment]
+            try:
+                cursor: sqlite3.Cursor = conn.connection.cursor()  # type: ignore[assignment]
+                if self._newest is not None:
+                    sqlite_file.require_run(self._path, cursor, self._newest)
+            except BaseException:
+                conn.close()
+                raise
+            self._held = conn, cursor
         assert self._held is not None
         return self._held
 

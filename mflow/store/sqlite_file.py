@@ -123,6 +123,27 @@ def require_ours(path: str, names: list[str], version_table: str) -> None:
     )
 
 
+def newest_run(cursor: sqlite3.Cursor) -> tuple[int, str] | None:
+    """Number and random id of a run that tells this database from others; None if it has none yet."""
+    try:
+        cursor.execute("SELECT id, run_uid FROM mflow_runs ORDER BY id DESC LIMIT 1")
+    except sqlite3.OperationalError as error:
+        if str(error).startswith("no such table"):
+            return None
+        raise
+    found: tuple[int, str] | None = cursor.fetchone()
+    return found
+
+
+def require_run(path: str, cursor: sqlite3.Cursor, known: tuple[int, str]) -> None:
+    """Raise StoreRefused unless the database has this run."""
+    if cursor.execute("SELECT 1 FROM mflow_runs WHERE id = ? AND run_uid = ?", known).fetchone() is None:
+        raise StoreRefused(
+            f"{path}: replaced by another database while it was in use",
+            hint="Nothing was written to it. Bring the file that was there back.",
+        )
+
+
 # ---------------------------------------------------------------------------------------------- making it
 
 
