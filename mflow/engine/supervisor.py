@@ -100,9 +100,7 @@ class Supervisor:
         self._machine = self._make_machine()
         self._log = MasterLog(config.log_directory, run.id, reporter.note)
         self._losses = Losses(run, self._machine, self._note)
-        self._losses.spare.update(
-            child_pids()
-        )  # of who was this process before (a script that has exec'ed mflow)
+        self._losses.spare.update(child_pids())  # of a script that has exec'ed mflow
         self._record = Record(
             lambda no, n: (self._jobs.id(no), self._jobs.task(no).type, self._jobs.log(no, n))
         )
@@ -325,10 +323,12 @@ class Supervisor:
 
     def _final_verdict(self) -> Verdict:
         counts = self._machine.counts
+        if counts[TaskState.SUCCESS] == sum(
+            counts.values()
+        ):  # though a cancel may have come at the last moment
+            return Verdict(Ending.SUCCESS)
         if self._machine.stopping is Stop.CANCEL:
             return Verdict(Ending.CANCELLED)
-        if counts[TaskState.SUCCESS] == sum(counts.values()):
-            return Verdict(Ending.SUCCESS)
         if self._halting.signal is not None:
             return Verdict(Ending.STOPPED, self._halting.signal)
         return Verdict(Ending.FAILED)

@@ -2,7 +2,7 @@
 
 import signal
 
-from mflow.core.states import Outcome
+from mflow.core.states import Outcome, RunState
 from tests.chaos import census
 from tests.chaos.site import Gate, Run, Site, eventually
 
@@ -143,6 +143,21 @@ def test_a_cancel_reaches_an_attempt_that_nobody_watches(site: Site) -> None:
     assert site.states(run_id) == {"long": "FAILED", "next": "PENDING"}
     assert str(site.row(run_id).state) == "FAILED"
     site.assert_nobody_left()
+
+
+def test_a_cancel_that_comes_when_all_is_done_says_so(site: Site) -> None:
+    gate = site.gate("a")
+    site.tasks(a=gate.command())
+    run = site.run()
+    gate.pid()
+    run.kill()
+    gate.open()
+    eventually(lambda: not census.of_role(site.mark, "worker"))
+    done = site.mflow("cancel", str(run.id))
+    assert done.code == 0
+    assert f"run {run.id}: SUCCESS, 1 task" in done.err
+    assert "FAILED" not in done.err
+    assert site.row(run.id).state is RunState.SUCCESS
 
 
 def test_a_signal_ends_an_adopted_attempt_and_uses_up_no_try(site: Site) -> None:
