@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from mflow.cli.placing import place_apart
 from mflow.core.contracts import Store
 from mflow.core.errors import UsageError
 from mflow.core.model import RunRow
@@ -32,6 +33,7 @@ def make_run_folder(store: Store, run: RunRow, fence: int) -> RunRow:
     our own uid can only be one that we did not live to use.
     """
     if _make(run.folder, exist_ok=False):
+        place_apart(run.folder)
         return run
     own = run if run.folder.endswith(run.uid[:8]) else replace(run, folder=f"{run.folder}-{run.uid[:8]}")
     _make(own.folder, exist_ok=True)
