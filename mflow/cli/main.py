@@ -1,5 +1,6 @@
 """The entry point: which command is meant, with as little loaded as it needs."""
 
+import gc
 import importlib
 import os
 import sys
@@ -20,6 +21,7 @@ _OWN_OPTIONS = ("--help", "-h", "--version")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run mflow with the arguments of this process, or these; its exit code."""
+    gc.set_threshold(100_000, 10, 10)  # what is imported and read is no garbage: looked for more rarely
     _open_standard_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["--version"]:
