@@ -66,6 +66,7 @@ class Evidence:
     survivors: tuple[int, ...] | None = (
         None  # pids of the attempt that a sweep could not end; None: no sweep yet
     )
+    without: str = "there is no outcome file"  # for a person: why there is no `outcome`
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ def _of_dead(row: TaskRow, evidence: Evidence) -> Decision:
         return Sweep()
     if evidence.survivors:
         return Take(_unknown(row, _survived(row, evidence.survivors), evidence.survivors))
-    return Take(_lost(row, f"its worker is dead and left no outcome ({_whereabouts(row)})"))
+    return Take(_lost(row, f"its worker is dead, and {evidence.without} ({_whereabouts(row)})"))
 
 
 def _of_failed(row: TaskRow, evidence: Evidence) -> Decision:

@@ -57,14 +57,16 @@ def look(run: RunRow, row: TaskRow) -> Evidence:
     """What can be seen of the last attempt of a row."""
     here, worker = own_identity(), row.worker
     alive = is_alive(worker) if worker is not None and worker.same_kernel(here) else None
-    kept = _kept_outcome(run, row, worker, row.log) if worker is not None and row.log is not None else None
-    if kept is None and row.log is not None and _is_withheld(run, row.log):
+    if worker is None or row.log is None:
+        return Evidence(here, alive, None, _log_trace(run, row))
+    kept, without = _kept_outcome(run, row, worker, row.log)
+    if kept is None and _is_withheld(run, row.log):
         alive = None
-    return Evidence(here, alive, kept.end if kept else None, _log_trace(run, row))
+    return Evidence(here, alive, kept.end if kept else None, _log_trace(run, row), without=without)
 
 
-def _kept_outcome(run: RunRow, row: TaskRow, worker: Identity, log: str) -> KeptOutcome | None:
-    kept, _ = read_outcome(
+def _kept_outcome(run: RunRow, row: TaskRow, worker: Identity, log: str) -> tuple[KeptOutcome | None, str]:
+    return read_outcome(
         log,
         fallback_folder=fallback_folder(run.uid),
         run_uid=run.uid,
@@ -72,7 +74,6 @@ def _kept_outcome(run: RunRow, row: TaskRow, worker: Identity, log: str) -> Kept
         attempt=row.attempts,
         worker=worker,
     )
-    return kept
 
 
 def _is_withheld(run: RunRow, log: str) -> bool:

@@ -87,6 +87,14 @@ def test_a_dead_worker_without_an_outcome_has_lost_its_attempt(folder: Path) -> 
     assert settled(run, row_of(run, dead())).outcome is Outcome.LOST
 
 
+def test_a_damaged_outcome_is_named(folder: Path) -> None:
+    run = run_in(folder)
+    (folder / "a.1.outcome").write_text('{"run_uid": ')
+    end = settled(run, row_of(run, dead()))
+    assert end.outcome is Outcome.LOST
+    assert f"{folder}/a.1.outcome cannot be used: JSONDecodeError" in (end.message or "")
+
+
 def test_an_outcome_that_may_not_be_read_proves_no_loss(folder: Path) -> None:
     """Somebody else resumes the run: the attempt may well have ended in SUCCESS."""
     run = run_in(folder)
