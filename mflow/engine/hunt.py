@@ -107,12 +107,8 @@ class Hunt:
         return found
 
     def _writes_log(self, pid: int) -> bool:
-        folder = f"/proc/{pid}/fd"
-        try:
-            names = os.listdir(folder)
-        except OSError:  # it is gone, or another user's
-            return False
-        return any(_is_written(f"{folder}/{name}", self._logs) for name in names)
+        """As stdout or stderr: a look at all descriptors of all processes would take too long on a busy machine."""
+        return any(_is_written(f"/proc/{pid}/fd/{number}", self._logs) for number in (1, 2))
 
     def _is_named(self, block: bytes) -> bool:
         """Whether the token is among those of an environment (which may name outer attempts, too)."""
@@ -150,7 +146,7 @@ def _is_written(descriptor: str, paths: set[str]) -> bool:
     """Whether an entry of /proc/PID/fd leads to one of these files, and was opened for writing."""
     try:
         return os.readlink(descriptor) in paths and bool(os.lstat(descriptor).st_mode & stat.S_IWUSR)
-    except OSError:  # closed since
+    except OSError:  # closed, gone, or another user's
         return False
 
 
