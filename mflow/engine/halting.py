@@ -4,8 +4,10 @@ import signal
 from collections.abc import Callable
 
 from mflow.core.machine import Machine, Stop
+from mflow.core.states import TaskState
 from mflow.engine import clock
 from mflow.engine.alarms import Timers
+from mflow.engine.assignment import Ending, Verdict
 from mflow.engine.crew import Crew
 
 HURRIED_GRACE_SECONDS = (1.0, 0.0)
@@ -53,6 +55,17 @@ class Halting:
     def nothing_runs(self) -> bool:
         """Whether no worker holds an attempt."""
         return not self._executing()
+
+    def final_verdict(self) -> Verdict:
+        """Of a run that was let go: what it has come to."""
+        counts = self._machine.counts
+        if counts[TaskState.SUCCESS] == sum(counts.values()):  # a cancel may have come too late
+            return Verdict(Ending.SUCCESS)
+        if self._machine.stopping is Stop.CANCEL:
+            return Verdict(Ending.CANCELLED)
+        if self.signal is not None:
+            return Verdict(Ending.STOPPED, self.signal)
+        return Verdict(Ending.FAILED)
 
     def _halt(self, why: Stop, text: str) -> None:
         self._note(text)

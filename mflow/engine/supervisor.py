@@ -25,10 +25,10 @@ from mflow.core.decisions import Effects
 from mflow.core.errors import MflowError, StoreError, Superseded
 from mflow.core.graph import Graph
 from mflow.core.holders import Attempt
-from mflow.core.machine import Machine, Stop
+from mflow.core.machine import Machine
 from mflow.core.model import LOG_FACT, AttemptEnd, Batch
 from mflow.core.model import Ending as AttemptEnding
-from mflow.core.states import Outcome, TaskState
+from mflow.core.states import Outcome
 from mflow.engine import clock
 from mflow.engine.alarms import SignalPipe, Timers
 from mflow.engine.assignment import Assignment, Ending, OpenStore, Reporter, Verdict
@@ -167,7 +167,7 @@ class Supervisor:
         self._dispatch()
         self._log.flush()
         if self._machine.released:
-            self._verdict = self._final_verdict()
+            self._verdict = self._halting.final_verdict()
             return
         ready = self._wait()
         self._machine.tick(clock.now())
@@ -320,18 +320,6 @@ class Supervisor:
             self._losses.previous.pop(ending.task_no, None)
         self._event(ended_words(ending), attempt)
         self._reporter.attempt_ended(*attempt, ending.to, ending.end, ending.not_before, log)
-
-    def _final_verdict(self) -> Verdict:
-        counts = self._machine.counts
-        if counts[TaskState.SUCCESS] == sum(
-            counts.values()
-        ):  # though a cancel may have come at the last moment
-            return Verdict(Ending.SUCCESS)
-        if self._machine.stopping is Stop.CANCEL:
-            return Verdict(Ending.CANCELLED)
-        if self._halting.signal is not None:
-            return Verdict(Ending.STOPPED, self._halting.signal)
-        return Verdict(Ending.FAILED)
 
     def _part(self) -> None:
         """Tell idle workers to exit and wait for them a moment; those that run something go on without us."""
