@@ -33,8 +33,11 @@ def resume(
     chosen = locate_database(database, datasources, config)
     commands = used_options(database, datasources, config)
     store = chosen.open()
+    from mflow.cli.boundary import warn
     from mflow.cli.resuming import Resumption
 
+    for text in store.warnings:
+        warn(text)
     Resumption(store, store.read_run(run_id), chosen, commands).go_on(
         taskfile, config, datasources, takeover=takeover
     )

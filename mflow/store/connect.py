@@ -111,7 +111,8 @@ def _prepare(path: str, *, create: bool, read_only: bool) -> list[str]:
         sqlite_file.make(path, scripts.render_sql("sqlite"), wal=not shared, busy_seconds=BUSY_SECONDS)
     with closing(sqlite_file.connect(path, busy_seconds=BUSY_SECONDS, read_only=read_only)) as conn:
         sqlite_file.require_ours(path, sqlite_file.table_names(conn), VERSION_TABLE)
-        mode = sqlite_file.use_journal(conn, wal=not shared) if create else sqlite_file.journal(conn)
+        change = create or (shared and not read_only)  # a file may have been moved to where WAL is not safe
+        mode = sqlite_file.use_journal(conn, wal=not shared) if change else sqlite_file.journal(conn)
     return _warnings(path, shared, mode, read_only)
 
 

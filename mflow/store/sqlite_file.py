@@ -198,7 +198,7 @@ def use_journal(conn: sqlite3.Connection, *, wal: bool) -> str:
 # ------------------------------------------------------------------------------------------ where it lies
 
 _SHARED_FILE_SYSTEMS = frozenset(
-    "9p afs beegfs ceph cifs coda davfs drvfs gfs2 glusterfs gpfs lustre ncpfs nfs nfs4 ocfs2 orangefs panfs "
+    "9p afs beegfs ceph cifs coda davfs drvfs fuse gfs2 glusterfs gpfs lustre ncpfs nfs nfs4 ocfs2 orangefs panfs "
     "prl_fs smb3 smbfs vboxsf virtiofs vmhgfs".split()
 )
 

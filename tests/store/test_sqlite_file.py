@@ -374,6 +374,7 @@ MOUNTS = r"""
 33 22 0:42 / /over rw - nfs server:/over rw
 34 33 0:43 / /over rw - tmpfs tmpfs rw
 35 22 0:44 / /s3 rw - fuse.s3fs s3fs rw
+37 22 0:46 / /fuse rw - fuse someone rw
 36 22 0:45 / /lower rw - overlay overlay rw
 half a line
 """
@@ -390,6 +391,7 @@ half a line
         ("/mnt/my share/mflow.db", "cifs"),
         ("/over/mflow.db", None),
         ("/s3/mflow.db", "fuse.s3fs"),
+        ("/fuse/mflow.db", "fuse"),
         ("/lower/mflow.db", None),
     ],
 )
@@ -415,12 +417,13 @@ def test_no_wal_on_a_shared_file_system(path: Path) -> None:
 
 
 def test_file_moved_to_a_shared_file_system_leaves_wal(path: Path, request: pytest.FixtureRequest) -> None:
-    open_store(url(path), create=True).close()
-    request.getfixturevalue("on_nfs")
+    with closing(open_store(url(path), create=True)) as here:
+        here.newest_run()
+        request.getfixturevalue("on_nfs")
+        with closing(open_store(url(path))) as store:
+            assert len(store.warnings) == 2
+            assert "not safe" in store.warnings[1]
     with closing(open_store(url(path))) as store:
-        assert len(store.warnings) == 2
-        assert "not safe" in store.warnings[1]
-    with closing(open_store(url(path), create=True)) as store:
         assert len(store.warnings) == 1
         with raw(path) as conn:
             assert conn.execute("PRAGMA journal_mode").fetchone() == ("delete",)
