@@ -8,7 +8,8 @@ A process that forks and exits in a circle is another one at every look. So a lo
 newest processes first, and only several in a row that find nothing prove that nothing is left.
 
 All that is seen is stopped before anything is killed: else a script would go on when its child had been killed, and a
-worker of an inner mflow would take that for the task's own end, perhaps even for a good one.
+worker of an inner mflow would take that for the task's own end, perhaps even for a good one. And what is found by
+its parent alone is killed before that: whoever hunts may be killed, too, and another must find what is left.
 """
 
 import os
@@ -54,19 +55,20 @@ class Hunt:
     def _shoot(self) -> set[int]:
         """KILL to all that is seen now; their pids."""
         orphans = set(self._orphans())
-        tree.signal_children(orphans, signal.SIGKILL)
+        tree.signal_children(orphans, signal.SIGSTOP)
         with ExitStack() as stack:
-            stopped = self._stop_all(self._is_of_it, stack)
+            stopped = self._stop_all(lambda pid: pid in orphans or self._is_of_it(pid), stack)
             while found := self._stop_children(stopped, stack):
                 stopped |= found
-            for pidfd in stopped.values():
+            for pidfd in reversed(stopped.values()):  # children first
                 _send(pidfd, signal.SIGKILL)
+            tree.signal_children(orphans, signal.SIGKILL)  # also if there was no descriptor to be had
             for pidfd in stopped.values():
                 _wait(pidfd)
         return orphans.union(stopped)
 
     def _orphans(self) -> Iterator[int]:
-        """From the top down: what they leave is orphaned then."""
+        """What a dead worker has left to us."""
         return (pid for pid in tree.child_pids() if pid not in self._spare and _lives(pid))
 
     def _stop_children(self, stopped: Mapping[int, int], stack: ExitStack) -> dict[int, int]:
