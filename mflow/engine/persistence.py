@@ -37,6 +37,10 @@ FRESH_SECONDS = LEASE_SECONDS * 2 / 3
 """Without a renewal for so long (suspended time counts) nothing is dispatched until one succeeds."""
 
 
+OVERDUE_SECONDS = 60.0
+"""A request without an answer for so long (a file on a server that hangs) is an outage like any other."""
+
+
 class _State(Enum):
     IDLE = "idle"
     UNDER_WAY = "under way"
@@ -94,6 +98,16 @@ class Persistence:
         if self._state is _State.WAITING and self._request is not None:
             self._start(self._request)
 
+    def look_at_the_clock(self) -> None:
+        """See whether the answer to the request under way is overdue. Raises StoreUnavailable: patience is over."""
+        waited = boot_seconds() - self._submitted_at
+        if self._state is not _State.UNDER_WAY or waited < OVERDUE_SECONDS:
+            return
+        message = f"the database has not answered for {waited:.0f} s"
+        self._begin_outage(message, waited)
+        self._failures = max(1, self._failures)
+        self._be_patient(message, hint="look whether what it is stored on still answers")
+
     def take_answer(self) -> Answer | None:
         """A committed request, or None. Raises what ends the supervisor: Superseded, StoreError, a defect."""
         answer = self._writer.take_answer()
@@ -129,15 +143,20 @@ class Persistence:
     def _failed(self, error: BaseException) -> None:
         if not isinstance(error, StoreUnavailable):
             raise error
-        if not self._failures:
-            self._failing_since = time.monotonic()
-            self._note(f"{error.message}; nothing new starts until it is back, running tasks go on")
+        self._begin_outage(error.message)
         self._failures += 1
         self._state = _State.WAITING
-        waited = time.monotonic() - self._failing_since
-        if waited > self._patience_seconds:
-            raise _PatienceOver(error.message, hint=error.hint)
+        self._be_patient(error.message, hint=error.hint)
         self._timers.set("retry", time.monotonic() + _wait_seconds(self._failures))
+
+    def _begin_outage(self, message: str, seconds_ago: float = 0.0) -> None:
+        if not self._failures:
+            self._failing_since = time.monotonic() - seconds_ago
+            self._note(f"{message}; nothing new starts until it is back, running tasks go on")
+
+    def _be_patient(self, message: str, hint: str) -> None:
+        if time.monotonic() - self._failing_since > self._patience_seconds:
+            raise _PatienceOver(message, hint=hint)
 
     def _plan_beat(self, seconds: float) -> None:
         self._timers.set("beat", time.monotonic() + seconds)

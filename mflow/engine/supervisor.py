@@ -280,6 +280,8 @@ class Supervisor:
                 self._log.reopen_if_rotated()
             case "config":
                 self._timers.set("config", now + self._assignment.config.check_new_config_interval)
+                self._persistence.look_at_the_clock()
+                self._give_up_if_stopping()
                 self._reload_config()
             case "refresh":
                 self._reporter.refresh()

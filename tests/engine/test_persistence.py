@@ -1,13 +1,15 @@
 """When the loop asks the database for what, and how long it waits: with a writer that answers as told."""
 
+import time
 from typing import cast
 
 import pytest
 
 from mflow.core.errors import StoreError, StoreRefused, StoreUnavailable
 from mflow.core.model import Batch
+from mflow.engine import persistence
 from mflow.engine.alarms import Timers
-from mflow.engine.persistence import Persistence
+from mflow.engine.persistence import OVERDUE_SECONDS, Persistence
 from mflow.engine.writer import Answer, Beat, Request, Writer
 
 FAR = 10.0**9
@@ -109,3 +111,41 @@ def test_what_waiting_does_not_help_is_raised_at_once() -> None:
     loop.persistence.submit(Batch(1))
     with pytest.raises(StoreRefused):
         loop.answered(StoreRefused("damaged"))
+
+
+class TestAnAnswerThatDoesNotCome:
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        now = [1000.0]
+        monkeypatch.setattr(persistence, "boot_seconds", lambda: now[0])
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
+        return now
+
+    def test_is_an_outage_after_a_while_and_is_said_once(self, clock: list[float]) -> None:
+        loop = Loop(patience_seconds=3600)
+        loop.persistence.submit(Batch(1))
+        loop.persistence.look_at_the_clock()
+        assert loop.notes == []
+        clock[0] += OVERDUE_SECONDS
+        loop.persistence.look_at_the_clock()
+        clock[0] += 1
+        loop.persistence.look_at_the_clock()
+        assert [note.split(";")[0] for note in loop.notes] == ["the database has not answered for 60 s"]
+        assert loop.answered() is not None
+        assert loop.notes[-1].endswith("the run goes on")
+
+    def test_ends_patience(self, clock: list[float]) -> None:
+        loop = Loop(patience_seconds=90)
+        loop.persistence.submit(Batch(1))
+        clock[0] += OVERDUE_SECONDS
+        loop.persistence.look_at_the_clock()
+        clock[0] += OVERDUE_SECONDS
+        with pytest.raises(StoreUnavailable, match="not answered for 120 s"):
+            loop.persistence.look_at_the_clock()
+
+    def test_is_not_missed_while_nothing_is_asked(self, clock: list[float]) -> None:
+        loop = Loop(patience_seconds=0)
+        loop.commit()
+        clock[0] += OVERDUE_SECONDS
+        loop.persistence.look_at_the_clock()
+        assert loop.notes == []
