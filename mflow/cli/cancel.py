@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mflow.cli.boundary import tell
 from mflow.cli.options import ConfigOption, DatabaseOption, DatasourcesOption, RunArgument, run_number
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def cancel(
             print(f"run {run_id} was asked to end")
             return
         else:
-            seen = _wait(store, run_id)
+            seen = _wait(store, run_id, used_options(database, datasources, config))
     print(f"run {run_id} has ended: {seen.state}")
 
 
@@ -77,14 +78,21 @@ def requester() -> str:
     return f"{user_name()}@{socket.gethostname()}"
 
 
-def _wait(store: "Store", run_id: int) -> "RunRow":
-    """Until the run has ended or nobody drives it any more."""
+def _wait(store: "Store", run_id: int, commands: "Commands") -> "RunRow":
+    """Until the run has ended or nobody drives it any more. A supervisor that is there but does nothing is named."""
     from mflow.store.patience import patient
 
+    told = False
     while True:
         seen = patient(lambda: store.read_run(run_id))
         if _is_over(seen) or not _is_driven(seen):
             return seen
+        if seen.owner and seen.lease_expired and not told:
+            told = True
+            tell(
+                f"supervisor {seen.owner.identity.pid} is there but does nothing (stopped?); to take the run from it: "
+                f"{commands.of('resume --takeover', run_id)}"
+            )
         time.sleep(LOOK_SECONDS)
 
 

@@ -1,15 +1,23 @@
 """`mflow cancel` where it is not alone."""
 
+import importlib
+import os
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from mflow.cli import cancelling
 from mflow.cli.cancel import cancel
+from mflow.cli.hints import Commands
 from mflow.cli.owning import Overtaken
+from mflow.core.model import RunRow
 from mflow.core.states import RunState
 from mflow.engine.identity import own_identity
 from tests.cli.project import Project, bash_tasks, wait_for
+from tests.cli.rows import OWNER, run_row
+
+cancel_module = importlib.import_module("mflow.cli.cancel")
 
 
 def test_one_that_was_overtaken_asks_whoever_was_quicker(
@@ -43,3 +51,20 @@ def test_of_several_at_once_each_waits_until_the_run_has_ended(project: Project)
         rival.communicate()
     assert [rival.returncode for rival in rivals] == [0, 0, 0, 0]
     assert project.mflow("status", "--json").json["run"]["state"] == "FAILED"
+
+
+def test_a_supervisor_that_does_nothing_is_named_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped = run_row(owner=replace(OWNER, identity=own_identity()), lease_expired=True)
+    rows = iter([stopped, stopped, replace(stopped, state=RunState.FAILED, owner=None)])
+
+    class Store:
+        def read_run(self, run_id: int) -> RunRow:
+            return next(rows)
+
+    monkeypatch.setattr(cancel_module, "LOOK_SECONDS", 0)
+    assert cancel_module._wait(cast("Any", Store()), 7, Commands(())).state is RunState.FAILED
+    said = capsys.readouterr().err
+    assert said.count(f"supervisor {os.getpid()} is there but does nothing") == 1
+    assert "mflow resume 7 --takeover" in said
