@@ -29,13 +29,13 @@ def live(folder: Path, seed: int, tasks: int, deaths: Sequence[Sequence[str]]) -
 
 
 def test_deaths_of_supervisors_and_servers_cost_nothing(tmp_path: Path) -> None:
-    figures = live(tmp_path / "life", seed_of_environment(), 60, GENTLE)
+    figures = live(tmp_path / "life", seed_of_environment(), 40, GENTLE)
     assert figures.kills["supervisor"] > 0
     assert (figures.lost, figures.repeated) == (0, 0)
 
 
 def test_deaths_of_anybody_leave_every_task_done_once_and_nobody_behind(tmp_path: Path) -> None:
-    figures = live(tmp_path / "life", seed_of_environment(), 60, CRUEL)
+    figures = live(tmp_path / "life", seed_of_environment(), 40, CRUEL)
     assert figures.kills.total() > 0
 
 
