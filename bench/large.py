@@ -32,7 +32,7 @@ def large(rounds: int, folder: Path) -> None:
         wall, peak = (measure.median(run.wall for run in runs), measure.median(run.peak_mib for run in runs))
         print(f"| {name} | {wall:.2f} | {peak:.0f} |")
     print(f"| run, to its first dispatch | {first:.2f} | |")
-    print(f"| resume, to its first dispatch | {measure.median(resumes):.2f} | |", flush=True)
+    print(f"| resume, to its first dispatch | {measure.median(resumes):.2f} | |")
 
 
 def drive(runner: Runner, reference: Runner, folder: Path) -> None:
@@ -52,7 +52,6 @@ def drive(runner: Runner, reference: Runner, folder: Path) -> None:
         print(
             f"| {count:,} | {count / shell.wall:.0f} | {count / ours.wall:.0f} "
             f"| {ours.wall / shell.wall:.2f} | {ours.peak_mib:.0f} |",
-            flush=True,
         )
 
 

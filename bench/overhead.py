@@ -25,7 +25,7 @@ def overhead(rounds: int, folder: Path) -> None:
     print("| | ms |")
     print("|---|---|")
     print(f"| supervisor | {measure.median(supervisor) * 1000:.3f} |")
-    print(f"| worker, beyond the task's own | {measure.median(workers) * 1000:.3f} |", flush=True)
+    print(f"| worker, beyond the task's own | {measure.median(workers) * 1000:.3f} |")
 
 
 def _run(work: w.Work, place: Path) -> tuple[float, float]:

@@ -39,7 +39,7 @@ def runners(peers: Path | None) -> list[Runner]:
         found.append(Runner("luigi", w.write_luigi, lambda work: _luigi(python, work), most=2000))
     here = [runner.name for runner in found]
     absent = [name for name in ("make", "parallel --joblog", "doit", "luigi") if name not in here]
-    print(f"runners: {', '.join(here)}; not here: {', '.join(absent) or 'none'}", flush=True)
+    print(f"runners: {', '.join(here)}; not here: {', '.join(absent) or 'none'}")
     return found
 
 

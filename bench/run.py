@@ -29,8 +29,9 @@ def main() -> int:
     """Measure what is asked for."""
     arguments = _arguments()
     parts = arguments.parts or PARTS[:-1]
+    sys.stdout.reconfigure(line_buffering=True)
     measure.adopt_orphans()
-    print(f"load of the machine before: {os.getloadavg()[0]:.2f}; processors: {os.cpu_count()}", flush=True)
+    print(f"load of the machine before: {os.getloadavg()[0]:.2f}; processors: {os.cpu_count()}")
     with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("BENCH_FOLDER")) as name:
         folder, rounds = Path(name), arguments.rounds
         everybody = runners(arguments.peers)

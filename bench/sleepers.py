@@ -42,7 +42,7 @@ def sleepers(folder: Path) -> None:
     print(f"| workers | {len(weights)} |")
     print(f"| PSS of a worker, MiB: median, largest | {measure.median(weights):.1f}, {max(weights):.1f} |")
     print(f"| CPU of the supervisor until then | {cpu:.1f} s |")
-    print(f"| system calls of the idle supervisor a second | {calls} |", flush=True)
+    print(f"| system calls of the idle supervisor a second | {calls} |")
 
 
 def _sleeping_parents() -> list[int]:
