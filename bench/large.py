@@ -51,7 +51,8 @@ def drive(runner: Runner, reference: Runner, folder: Path) -> None:
         count = len(work.graph)
         print(
             f"| {count:,} | {count / shell.wall:.0f} | {count / ours.wall:.0f} "
-            f"| {ours.wall / shell.wall:.2f} | {ours.peak_mib:.0f} |",
+            f"| {ours.wall / shell.wall:.2f} | {ours.peak_mib:.0f} |"
+        )
 
 
 def _until_dispatch(command: Sequence[str], place: Path) -> float:
