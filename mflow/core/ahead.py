@@ -51,9 +51,14 @@ def late(holders: Holders, mono: float) -> list[Holder]:
     return [holder for holder in holders if holder.ahead and late_at(holder) <= mono]
 
 
+def low_water(depth: int) -> int:
+    """With so many claims left a worker will run dry before more are committed, or at least might on a busy machine."""
+    return min(depth, 1 + depth // 6)
+
+
 def is_hungry(holders: Holders, depth: int, limit: int, mono: float) -> bool:
     """Whether a worker that may be given claims has nothing to execute, or will not have in a moment."""
-    room, low = holders.busy < limit, 1 if depth and holders.busy <= limit else 0
+    room, low = holders.busy < limit, low_water(depth) if holders.busy <= limit else 0
     if not room and not low:
         return False
     return any(
