@@ -59,6 +59,7 @@ class Persistence:
         self._state = _State.IDLE
         self._request: Request | None = None
         self._submitted_at = self._renewed_at = boot_seconds()
+        self._seen_under_way_at: float | None = None
         self._failures = 0
         self._failing_since = 0.0
         self._beat_wanted = False
@@ -100,8 +101,13 @@ class Persistence:
 
     def look_at_the_clock(self) -> None:
         """See whether the answer to the request under way is overdue. Raises StoreUnavailable: patience is over."""
-        waited = boot_seconds() - self._submitted_at
-        if self._state is not _State.UNDER_WAY or waited < OVERDUE_SECONDS:
+        if self._state is not _State.UNDER_WAY:
+            return
+        now = time.monotonic()
+        if self._seen_under_way_at is None:  # not when it was submitted: we may have been stopped since
+            self._seen_under_way_at = now
+        waited = now - self._seen_under_way_at
+        if waited < OVERDUE_SECONDS:
             return
         message = f"the database has not answered for {waited:.0f} s"
         self._begin_outage(message, waited)
@@ -125,6 +131,7 @@ class Persistence:
         self._request = request
         self._state = _State.UNDER_WAY
         self._submitted_at = boot_seconds()
+        self._seen_under_way_at = None
         self._writer.submit(request)
 
     def _succeeded(self, request: Request) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from mflow.core.errors import StoreError, StoreRefused, StoreUnavailable
 from mflow.core.model import Batch
-from mflow.engine import persistence
 from mflow.engine.alarms import Timers
 from mflow.engine.persistence import OVERDUE_SECONDS, Persistence
 from mflow.engine.writer import Answer, Beat, Request, Writer
@@ -117,7 +116,6 @@ class TestAnAnswerThatDoesNotCome:
     @pytest.fixture
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         now = [1000.0]
-        monkeypatch.setattr(persistence, "boot_seconds", lambda: now[0])
         monkeypatch.setattr(time, "monotonic", lambda: now[0])
         return now
 
@@ -137,11 +135,19 @@ class TestAnAnswerThatDoesNotCome:
     def test_ends_patience(self, clock: list[float]) -> None:
         loop = Loop(patience_seconds=90)
         loop.persistence.submit(Batch(1))
+        loop.persistence.look_at_the_clock()
         clock[0] += OVERDUE_SECONDS
         loop.persistence.look_at_the_clock()
         clock[0] += OVERDUE_SECONDS
         with pytest.raises(StoreUnavailable, match="not answered for 120 s"):
             loop.persistence.look_at_the_clock()
+
+    def test_is_not_missed_by_who_was_stopped_himself(self, clock: list[float]) -> None:
+        loop = Loop(patience_seconds=90)
+        loop.persistence.submit(Batch(1))
+        clock[0] += 86400
+        loop.persistence.look_at_the_clock()
+        assert loop.notes == []
 
     def test_is_not_missed_while_nothing_is_asked(self, clock: list[float]) -> None:
         loop = Loop(patience_seconds=0)
