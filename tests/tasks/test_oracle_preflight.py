@@ -6,6 +6,14 @@ from mflow.tasks.oracle.preflight import preflight
 from tests.cli.project import Project
 
 
+def with_connection(folder: Path) -> Project:
+    """A folder of a user whose connection `x` leads nowhere."""
+    project = Project(folder)
+    connection = {"name": "x", "connection_string": "h/s", "user": "u", "password": "hidden"}
+    project.file("oracle.json", {"connections": [connection]})
+    return project
+
+
 def test_a_good_task(tmp_path: Path) -> None:
     assert (
         preflight({"command": "begin p(:a); end;", "binds": {"a": "${A}"}}, {"A": "1"}, str(tmp_path)) == []
@@ -44,11 +52,7 @@ def test_a_bind_whose_variable_is_not_set_is_named(tmp_path: Path) -> None:
 
 
 def test_a_run_stops_before_anything_starts(tmp_path: Path) -> None:
-    project = Project(tmp_path)
-    project.file(
-        "oracle.json",
-        {"connections": [{"name": "x", "connection_string": "h/s", "user": "u", "password": "hidden"}]},
-    )
+    project = with_connection(tmp_path)
     project.file("load.sql", "insert into t values (1);\n@more\n")
     project.tasks(first="touch started", load={"type": "oracle", "script": "load.sql", "db": "x"})
     done = project.mflow()
@@ -58,11 +62,7 @@ def test_a_run_stops_before_anything_starts(tmp_path: Path) -> None:
 
 
 def test_validate_tells_all_at_once(tmp_path: Path) -> None:
-    project = Project(tmp_path)
-    project.file(
-        "oracle.json",
-        {"connections": [{"name": "x", "connection_string": "h/s", "user": "u", "password": "hidden"}]},
-    )
+    project = with_connection(tmp_path)
     project.file("load.sql", "spool here\n")
     bind = {"type": "oracle", "command": "begin p(:a); end;", "binds": {"a": "${NOBODY_SETS_IT}"}, "db": "x"}
     project.tasks(load={"type": "oracle", "script": "load.sql", "db": "x"}, bind=bind)
