@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from mflow.core.model import (
     AttemptEnd,
@@ -161,8 +161,7 @@ class Store(Protocol):
 # ------------------------------------------------------------------------------------- tasks in a worker
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One attempt, as a worker gets it: everything expanded, everything absolute."""
 
     task_no: int
@@ -174,12 +173,8 @@ class Job:
     cwd: str
     timeout_seconds: float | None
     log: str  # absolute path; created by the worker, exclusively, before anything starts
-    private: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # a connection with its password: never persisted
-    previous: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # facts of the last attempt, if its end is unproven
+    private: Mapping[str, Any]  # a connection with its password: never persisted
+    previous: Mapping[str, Any]  # facts of the last attempt, if its end is unproven
 
 
 class StopStep(IntEnum):

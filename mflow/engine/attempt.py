@@ -17,8 +17,8 @@ again and again until nothing is left or `PATIENCE_SECONDS` are over.
 
 import os
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 from math import inf
@@ -199,19 +199,24 @@ class Attempt:
     def _conclude(
         self,
         *,
-        survivors: "list[psutil.Process] | None" = None,
-        leftovers: "list[psutil.Process] | None" = None,
+        survivors: "Sequence[psutil.Process]" = (),
+        leftovers: "Sequence[psutil.Process]" = (),
     ) -> None:
         end = self._end or AttemptEnd(Outcome.UNKNOWN)
-        outcome, message = self._verdict(end, survivors or [], leftovers or [])
-        self.over = replace(
-            end,
-            outcome=outcome,
-            message=message,
-            started_at=None if outcome is Outcome.NOT_STARTED else self.started_at,
-            ended_at=datetime.now(UTC),
-            survivors=tree.pids(survivors or []),
-            leftovers=tree.pids(leftovers or []),
+        outcome, message = self._verdict(end, survivors, leftovers)
+        self.over = AttemptEnd(
+            outcome,
+            end.exit_code,
+            end.signal,
+            end.error,
+            message,
+            None if outcome is Outcome.NOT_STARTED else self.started_at,
+            datetime.now(UTC),
+            end.cpu_seconds,
+            end.max_rss_bytes,
+            tree.pids(survivors),
+            tree.pids(leftovers),
+            end.retry_safe,
         )
         self.unfit = bool(self._end is None or survivors or leftovers)
         self._linger_at = self._insist_at = self._kill_at = self._give_up_at = inf
@@ -221,9 +226,11 @@ class Attempt:
             os.close(self.bench.log_fd)
 
     def _verdict(
-        self, end: AttemptEnd, survivors: "list[psutil.Process]", leftovers: "list[psutil.Process]"
+        self, end: AttemptEnd, survivors: "Sequence[psutil.Process]", leftovers: "Sequence[psutil.Process]"
     ) -> tuple[Outcome, str | None]:
         """The one word, and the line for a person. What was told to end and survives is not proven over."""
+        if not (self._why or survivors or leftovers) and self._end is not None:
+            return end.outcome, end.message or None
         # Work elsewhere is proven done or not: a commit that a stop came too late for must not be made twice.
         ended_well = end.ok and (self._why is None or isinstance(self._running, Remote))
         parts = [self._reason]
@@ -235,7 +242,7 @@ class Attempt:
             parts.append("it did not end when told to")
         if leftovers:
             parts.append(f"left running: {tree.describe(leftovers)}")
-        message = "; ".join(part for part in parts if part) or None
+        message = "; ".join(filter(None, parts)) or None
         if end.outcome is Outcome.UNKNOWN or (survivors and not ended_well):
             return Outcome.UNKNOWN, message
         if ended_well:

@@ -48,29 +48,33 @@ class Environment:
         }
 
 
-class Bench:
-    """A `Workbench` of `core.contracts`, for one attempt.
+class Equipment:
+    """What the benches of a worker share.
 
     `post` sends facts to the supervisor from any thread; `pump` lets messages in while the worker's own thread
-    waits here.
+    waits for facts to be kept.
     """
 
     def __init__(
         self,
-        job: Job,
-        log_fd: int,
         settings: WorkerSettings,
-        environment: Environment,
-        launcher: Launcher,
         post: Callable[[Facts], None],
         pump: Callable[[Callable[[], bool], float], None],
     ) -> None:
+        self.run_id, self.run_uid = settings.run_id, settings.run_uid
+        self.environment, self.launcher = Environment(settings), Launcher()
+        self.post, self.pump = post, pump
+        self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
+
+
+class Bench:
+    """A `Workbench` of `core.contracts`, for one attempt."""
+
+    def __init__(self, job: Job, log_fd: int, equipment: Equipment) -> None:
         self.log_fd = log_fd
-        self.run_id = settings.run_id
-        self.run_uid = settings.run_uid
-        self._job, self._environment, self._launcher = job, environment, launcher
-        self._post, self._pump = post, pump
-        self._changed = threading.Condition()
+        self.run_id, self.run_uid = equipment.run_id, equipment.run_uid
+        self._job, self._equipment, self._lock = job, equipment, equipment.lock
         self._facts: dict[str, Any] = {}
         self._serial = 0
         self._kept = 0
@@ -79,28 +83,28 @@ class Bench:
     @property
     def environ(self) -> Mapping[str, str]:
         """The environment that the attempt's processes get."""
-        return self._environment.of(self._job)
+        return self._equipment.environment.of(self._job)
 
     def spawn(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Process:
         """Start a process; see the contract. A command is looked up in the PATH that it will get."""
-        job = self._job
+        job, launch, environment = self._job, self._equipment.launcher.launch, self._equipment.environment
         if env is not None:
             path = env.get("PATH") or os.defpath
-            return self._launcher.launch(argv, env, path=path, cwd=job.cwd, log_fd=self.log_fd)
-        encoded, path = self._environment.encoded(job), self._environment.path(job)
-        return self._launcher.launch(argv, encoded, path=path, cwd=job.cwd, log_fd=self.log_fd)
+            return launch(argv, env, path=path, cwd=job.cwd, log_fd=self.log_fd)
+        encoded, path = environment.encoded(job), environment.path(job)
+        return launch(argv, encoded, path=path, cwd=job.cwd, log_fd=self.log_fd)
 
     def record(self, facts: Mapping[str, Any], *, wait_seconds: float = 0.0) -> bool:
         """Keep facts; see the contract. Raises TypeError or ValueError for what JSON cannot hold."""
         json.dumps(facts, allow_nan=False)
-        with self._changed:
+        with self._lock:
             self._serial += 1
             serial = self._serial
             self._facts.update(facts)
             deaf = self._deaf
         if deaf:
             return False
-        self._post(Facts(self._job.task_no, self._job.attempt, dict(facts), serial))
+        self._equipment.post(Facts(self._job.task_no, self._job.attempt, dict(facts), serial))
         return wait_seconds > 0 and self._wait_kept(serial, wait_seconds)
 
     def _wait_kept(self, serial: int, wait_seconds: float) -> bool:
@@ -108,10 +112,10 @@ class Bench:
             return self._deaf or self._kept >= serial
 
         if threading.current_thread() is threading.main_thread():
-            self._pump(settled, wait_seconds)
+            self._equipment.pump(settled, wait_seconds)
         else:
-            with self._changed:
-                self._changed.wait_for(settled, wait_seconds)
+            with self._lock:
+                self._equipment.changed.wait_for(settled, wait_seconds)
         return self._kept >= serial
 
     # ------------------------------------------------------------------------------------ the worker's side
@@ -122,19 +126,20 @@ class Bench:
 
     def kept(self, serial: int) -> None:
         """Facts up to this serial number are committed."""
-        with self._changed:
+        with self._lock:
             self._kept = max(self._kept, serial)
-            self._changed.notify_all()
+            self._equipment.changed.notify_all()
 
     def nobody_listens(self) -> None:
         """The supervisor is gone, or the attempt is over: whoever waits is told that nothing more is kept."""
-        with self._changed:
+        with self._lock:
             self._deaf = True
-            self._changed.notify_all()
+            if self._serial:
+                self._equipment.changed.notify_all()
 
     def facts(self) -> dict[str, Any]:
         """All that was recorded, the latest of each."""
-        with self._changed:
+        with self._lock:
             return dict(self._facts)
 
 

@@ -1,10 +1,10 @@
 """Messages over one end of a stream socket pair, never blocking in either direction."""
 
-import pickle
 import socket
 import struct
-from collections import deque
 from typing import Any
+
+from mflow.engine.wire import from_bytes, to_bytes
 
 _LENGTH = struct.Struct("=I")
 _CHUNK = 1 << 16
@@ -14,13 +14,14 @@ class Channel:
     """One end of a conversation between two processes that trust each other.
 
     Sending never blocks: what the socket does not take waits in memory until `flush` is called, which the loop does
-    when the socket can be written (`wants_write`). Small messages cost one system call each way.
+    when the socket can be written (`wants_write`). Small messages cost one system call each way; those that were
+    queued together, one for all.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._sock = sock
-        self._unsent: deque[memoryview] = deque()
+        self._unsent = bytearray()
         self._received = bytearray()
 
     def fileno(self) -> int:
@@ -33,31 +34,31 @@ class Channel:
         return bool(self._unsent)
 
     def send(self, message: Any) -> None:
-        """Send or queue a message. If the other end is gone it is dropped: `receive` is where that is learned."""
-        body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-        self._unsent.append(memoryview(_LENGTH.pack(len(body)) + body))
-        if len(self._unsent) == 1:
+        """Send a message, behind those that wait. If the other end is gone: see `flush`."""
+        waited = bool(self._unsent)
+        self.queue(message)
+        if not waited:
             self.flush()
 
+    def queue(self, message: Any) -> None:
+        """Have a message sent by the next `flush`."""
+        body = to_bytes(message)
+        self._unsent += _LENGTH.pack(len(body)) + body
+
     def flush(self) -> bool:
-        """Send as much of what waits as the socket takes now; true if nothing waits any more."""
+        """Send as much of what waits as the socket takes now; true if nothing waits any more.
+
+        If the other end is gone all of it is dropped: `receive` is where that is learned.
+        """
         while self._unsent:
             try:
-                sent = self._sock.send(self._unsent[0])
+                sent = self._sock.send(self._unsent)
             except (BlockingIOError, InterruptedError):
                 return False
             except OSError:  # nobody is there to read it
-                self._unsent.clear()
-                return True
-            self._drop_sent(sent)
+                sent = len(self._unsent)
+            del self._unsent[:sent]
         return True
-
-    def _drop_sent(self, sent: int) -> None:
-        head = self._unsent[0]
-        if sent == len(head):
-            self._unsent.popleft()
-        else:
-            self._unsent[0] = head[sent:]
 
     def receive(self) -> list[Any]:
         """All whole messages that have come. Raises EOFError once the other end is gone and all was delivered."""
@@ -89,7 +90,7 @@ class Channel:
             end = start + _LENGTH.unpack_from(data, at)[0]
             if len(data) < end:
                 break
-            messages.append(pickle.loads(data[start:end]))  # noqa: S301  (our own other half wrote it)
+            messages.append(from_bytes(data[start:end]))
             at = end
         del data[:at]
         return messages

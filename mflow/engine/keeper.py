@@ -14,7 +14,9 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
 
 @dataclass(slots=True)
 class _Kept:
-    outcome: KeptOutcome
+    key: AttemptKey
+    end: AttemptEnd
+    facts: Mapping[str, Any]
     log: str
     log_is_ours: bool
     write_at: float  # monotonic
@@ -57,8 +59,7 @@ class Keeper:
         log_is_ours: bool,
     ) -> None:
         """Keep an end; it goes to its file at `write_at` (monotonic) unless it is acknowledged before."""
-        outcome = KeptOutcome(self._settings.run_uid, *key, self._worker, end, facts)
-        self._kept[key] = _Kept(outcome, log, log_is_ours, write_at)
+        self._kept[key] = _Kept(key, end, facts, log, log_is_ours, write_at)
         self.next_at = min(self.next_at, write_at)
 
     def acknowledge(self, keys: Iterable[AttemptKey]) -> None:
@@ -85,7 +86,7 @@ class Keeper:
         try:
             kept.path = write_outcome(
                 kept.log,
-                kept.outcome,
+                KeptOutcome(self._settings.run_uid, *kept.key, self._worker, kept.end, kept.facts),
                 fallback_folder=self._settings.fallback_folder,
                 log_is_ours=kept.log_is_ours,
             )

@@ -51,7 +51,7 @@ class Losses:
                 self._machine.not_begun(task_no, attempt, draw=random.random(), spent=spent)
             case Take(end=end):
                 if cause and end.outcome in UNPROVEN:
-                    end = replace(end, message=f"{end.message}; {cause}")
+                    end = end._replace(message=f"{end.message}; {cause}")
                 self._remember(task_no, end, row.facts)
                 self._machine.ended(task_no, attempt, end, draw=random.random())
             case _:

@@ -6,19 +6,16 @@
     supervisor <--Hello, Started, Facts, Ended, Returned----- worker
 
 A worker runs one attempt at a time; `Run`s beyond that wait in it and begin the instant the one before has ended.
-An attempt is named by `(task_no, attempt)`. Messages are small tuples: they are pickled for every task.
+An attempt is named by `(task_no, attempt)`. Messages are small tuples; how they become bytes is `wire`'s matter.
 """
 
-import copyreg
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
-from operator import attrgetter
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from mflow.core.contracts import Job
 from mflow.core.model import AttemptEnd, Identity
-from mflow.core.states import Outcome
 
 AttemptKey = tuple[int, int]
 """(task_no, attempt)"""
@@ -129,50 +126,3 @@ class WorkerSettings:
     on_supervisor_death: Literal["continue", "kill"] = "continue"
     ack_seconds: float = 5.0  # an end not acknowledged for so long is written to its file
     started_after_seconds: float = 0.05  # a shorter attempt sends no `Started`
-
-
-# Every task costs one pickled Job and one AttemptEnd: they are pickled as calls with plain values, which takes a third
-# of the time that dataclasses, enums and aware instants take by themselves. (A float holds microseconds until 2242.)
-
-
-def _reduce_end(end: AttemptEnd) -> tuple[Any, ...]:
-    return _make_end, (
-        end.outcome.value,
-        end.exit_code,
-        end.signal,
-        end.error,
-        end.message,
-        end.started_at and end.started_at.timestamp(),
-        end.ended_at and end.ended_at.timestamp(),
-        end.cpu_seconds,
-        end.max_rss_bytes,
-        end.survivors,
-        end.leftovers,
-        end.retry_safe,
-    )
-
-
-def _make_end(
-    outcome: str,
-    exit_code: int | None,
-    signal: str | None,
-    error: str | None,
-    message: str | None,
-    started: float | None,
-    ended: float | None,
-    *rest: Any,
-) -> AttemptEnd:
-    started_at = None if started is None else datetime.fromtimestamp(started, UTC)
-    ended_at = None if ended is None else datetime.fromtimestamp(ended, UTC)
-    return AttemptEnd(Outcome(outcome), exit_code, signal, error, message, started_at, ended_at, *rest)
-
-
-_job_values = attrgetter(*(each.name for each in fields(Job)))
-
-
-def _reduce_job(job: Job) -> tuple[Any, ...]:
-    return Job, _job_values(job)
-
-
-copyreg.pickle(AttemptEnd, _reduce_end)
-copyreg.pickle(Job, _reduce_job)

@@ -158,7 +158,7 @@ def _to_json(kept: KeptOutcome) -> dict[str, Any]:
         "task_no": kept.task_no,
         "attempt": kept.attempt,
         "worker": {each.name: getattr(kept.worker, each.name) for each in fields(Identity)},
-        "end": {each.name: _plain(getattr(kept.end, each.name)) for each in fields(AttemptEnd)},
+        "end": {name: _plain(value) for name, value in kept.end._asdict().items()},
         "facts": dict(kept.facts),
     }
 

@@ -10,7 +10,6 @@ import os
 import signal
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from resource import struct_rusage
 
 from mflow.core.contracts import StopStep
@@ -67,8 +66,10 @@ class Launcher:
     ) -> int:
         known = self._commands.get((argv[0], path))
         if known is not None:
-            with suppress(FileNotFoundError, NotADirectoryError):  # it may have moved since
+            try:
                 return self._spawn_file(known, argv, env, log_fd)
+            except (FileNotFoundError, NotADirectoryError):
+                pass  # it has moved since
         command = find_command(argv[0], path)
         if command.startswith("/"):
             self._commands[(argv[0], path)] = command

@@ -85,7 +85,7 @@ def signal_all(processes: "Iterable[psutil.Process]", signum: int) -> int:
 
 def pids(processes: "Iterable[psutil.Process]") -> tuple[int, ...]:
     """Their numbers, ascending."""
-    return tuple(sorted(process.pid for process in processes))
+    return tuple(sorted([process.pid for process in processes]))
 
 
 def session(pid: int) -> int:

@@ -32,7 +32,7 @@ from mflow.core.model import AttemptEnd
 from mflow.core.states import Outcome
 from mflow.engine.attempt import Attempt
 from mflow.engine.attempt_log import create_log
-from mflow.engine.bench import Bench, Environment
+from mflow.engine.bench import Bench, Equipment
 from mflow.engine.channel import Channel
 from mflow.engine.detachment import detach, leave_traceback, take_environment
 from mflow.engine.identity import is_over, open_verified, own_identity
@@ -52,7 +52,6 @@ from mflow.engine.messages import (
     Stop,
     WorkerSettings,
 )
-from mflow.engine.process import Launcher
 from mflow.engine.runners import RunnerNotLoaded, Runners
 from mflow.engine.wakeups import Wakeups
 
@@ -78,8 +77,7 @@ class Worker:
     def __init__(self, channel: Channel, settings: WorkerSettings) -> None:
         self._channel, self._settings = channel, settings
         self._identity = own_identity()
-        self._launcher = Launcher()
-        self._environment = Environment(settings)
+        self._equipment = Equipment(settings, self._post_facts, self._pump)
         self._runners = Runners(settings.runners)
         self._keeper = Keeper(settings, self._identity)
         self._queue: deque[Job] = deque()
@@ -279,14 +277,12 @@ class Worker:
         except OSError as error:
             self._report(_key(job), _without_log(job.log, error), job.log, {}, log_is_ours=False)
             return
-        bench = Bench(
-            job, log_fd, self._settings, self._environment, self._launcher, self._post_facts, self._pump
-        )
+        bench = Bench(job, log_fd, self._equipment)
         if log != job.log:
             bench.log_is_at(log)
         self._asked = 0
         self._heed_children(False)
-        self._attempt = Attempt(job, bench, self._launcher, self._settings, log)
+        self._attempt = Attempt(job, bench, self._equipment.launcher, self._settings, log)
         self._start(self._attempt, job)
 
     def _start(self, attempt: Attempt, job: Job) -> None:

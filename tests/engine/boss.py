@@ -55,8 +55,10 @@ def job(folder: Path, command: str, *, task_no: int = 1, attempt: int = 1, **cha
         cwd=str(folder),
         timeout_seconds=None,
         log=str(folder / "logs" / f"task-{task_no}.{attempt}.log"),
+        private={},
+        previous={},
     )
-    return replace(base, **changes)
+    return base._replace(**changes)
 
 
 class Boss:

@@ -7,7 +7,7 @@ and every transition is compared with what truly happened.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from mflow.core.contracts import LEASE_SECONDS
@@ -260,7 +260,7 @@ class SimulatedStore:
         expect(
             execution is not None and not execution.open and execution.end.ok, "settled without truth", settle
         )
-        row.end = replace(settle.end)
+        row.end = settle.end
         self.world.seen["an UNKNOWN was settled"] += 1
 
     # ------------------------------------------------------------------------------------------- of the dead

@@ -64,6 +64,7 @@ class Trial:
             str(folder),
             None,
             str(self.log),
+            private={},
             previous=previous or {},
         )
         self.running: Running = SparkRunner().start(job, self.bench)

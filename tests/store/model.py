@@ -26,7 +26,7 @@ class Try:
 
     def shown_end(self) -> AttemptEnd | None:
         """Its end as it is read; the start may have been told before or after it."""
-        return self.end and replace(self.end, started_at=self.started_at)
+        return self.end and self.end._replace(started_at=self.started_at)
 
 
 @dataclass

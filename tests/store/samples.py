@@ -83,7 +83,7 @@ def exited(code: int = 0, **more: Any) -> AttemptEnd:
         cpu_seconds=0.25,
         max_rss_bytes=5_000_000_000,
     )
-    return replace(end, **more)
+    return end._replace(**more)
 
 
 def success(no: int, attempt: int = 1) -> Ending:

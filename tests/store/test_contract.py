@@ -362,12 +362,12 @@ def test_progress_and_end_in_one_batch(store: SqlStore) -> None:
     store.apply(run.id, 1, told)
     row = store.read_tasks(run.id)[0]
     assert (row.pid, row.started_at, row.facts) == (4711, at(3), {"a": 1})
-    assert row.end == replace(ended, started_at=at(3))
+    assert row.end == ended._replace(started_at=at(3))
 
 
 def test_instants_are_utc_to_the_microsecond(store: SqlStore) -> None:
     run = running(store)
-    store.apply(run.id, 1, Batch(2, claims=(replace(claim(0), claimed_at=at(0.000001)),)))
+    store.apply(run.id, 1, Batch(2, claims=(claim(0)._replace(claimed_at=at(0.000001)),)))
     local = datetime(2026, 7, 1, 1, 30, 0, 1, tzinfo=UTC).astimezone(timezone(timedelta(hours=2)))
     store.apply(run.id, 1, Batch(3, progress=(Progress(0, 1, local),)))
     row = store.read_tasks(run.id)[0]
@@ -606,7 +606,7 @@ def test_a_task_that_comes_back_goes_on_counting_its_attempts(store: SqlStore) -
     store.edit(run_id, 1, replace(edit, attempts={4: 3}))
     back = store.read_tasks(run_id)[-1]
     assert (back.id, back.state, back.attempts, back.tries, back.log) == ("new", PENDING, 3, 0, None)
-    store.apply(run_id, 1, Batch(4, claims=(replace(claim(4), attempt=4),)))
+    store.apply(run_id, 1, Batch(4, claims=(claim(4)._replace(attempt=4),)))
     assert store.read_tasks(run_id)[-1].attempts == 4
 
 

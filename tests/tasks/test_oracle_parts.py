@@ -43,6 +43,7 @@ def _job(folder: Path, source: Any = _SOURCE, **options: Any) -> Job:
         timeout_seconds=None,
         log=str(folder / "log"),
         private={"datasource": source} if source else {},
+        previous={},
     )
 
 

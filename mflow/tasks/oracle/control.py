@@ -10,7 +10,6 @@ The session's own thread asks before each step; the worker's thread and the one 
 
 import os
 import threading
-from dataclasses import replace
 from enum import IntEnum
 
 from mflow.core.contracts import StopStep
@@ -127,7 +126,7 @@ class Control:
         if self._end is not None:
             return False
         message = self.log.masked(end.message) if end.message else end.message
-        self._end = replace(end, message=message)
+        self._end = end._replace(message=message)
         self.log.close()
         self._changed.notify_all()
         os.eventfd_write(self.fileno, 1)

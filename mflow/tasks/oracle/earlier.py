@@ -9,7 +9,6 @@ Its log tells how far it had come, since a mark is written there before the comm
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from enum import Enum, auto
 from typing import Any
 
@@ -66,7 +65,7 @@ class Earlier:
         self._control.earlier = target
         trace = read_trace(self._facts.get(LOG), target.client_identifier)
         if trace is Trace.COMMITTED:
-            return replace(WELL, message="an earlier attempt had committed it before its worker died")
+            return WELL._replace(message="an earlier attempt had committed it before its worker died")
         try:
             watch = open_watch(self._driver, self._plan.source, self._marks)
         except (self._driver.Error, OSError, ValueError) as error:
@@ -79,7 +78,7 @@ class Earlier:
     def _settle(self, target: SessionId, trace: Trace, watch: Watch) -> AttemptEnd | None:
         committed = self._ask_guard(watch)
         if committed and trace is Trace.COMMITTING:
-            return replace(WELL, message="by Transaction Guard an earlier attempt had committed it")
+            return WELL._replace(message="by Transaction Guard an earlier attempt had committed it")
         fate = settle_session(
             watch, target, may_kill=self._plan.kill_session, rest=self._control.rest, say=self._say
         )

@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from mflow.core.contracts import Job, Running, StopStep, Workbench
@@ -264,7 +263,7 @@ class SparkAttempt:
             f"{self._ids} is {answer.word or answer.status.value} ({answer.source or 'nobody says so'})"
         )
         end = end_in_cluster(self._ids, answer, stopped=self._step is not None, reason=seen.yarn_reason)
-        return replace(end, cpu_seconds=client.cpu_seconds, max_rss_bytes=client.max_rss_bytes)
+        return end._replace(cpu_seconds=client.cpu_seconds, max_rss_bytes=client.max_rss_bytes)
 
     def _judge_without_id(
         self, application: Application, tag: str, seen: Sightings, client: AttemptEnd
@@ -353,4 +352,4 @@ class SparkAttempt:
 
 def _masked(end: AttemptEnd, secrets: set[str]) -> AttemptEnd:
     """A message may quote an exception's text, and that a password."""
-    return replace(end, message=mask(end.message, secrets)) if end.message and secrets else end
+    return end._replace(message=mask(end.message, secrets)) if end.message and secrets else end

@@ -1,7 +1,5 @@
 """From what was seen and answered to the end of an attempt. Pure."""
 
-from dataclasses import replace
-
 from mflow.core.model import AttemptEnd
 from mflow.core.states import Outcome
 from mflow.tasks.spark.cluster import Answer, Ids, Status
@@ -38,8 +36,7 @@ def end_in_client_mode(client: AttemptEnd, seen: Sightings, ids: Ids, answer: An
     if client.ok:
         return client
     if answer is not None and answer.status is Status.ACTIVE:
-        return replace(
-            client,
+        return client._replace(
             outcome=Outcome.UNKNOWN,
             message=f"the driver has ended, but {ids} is still {answer.word} ({answer.source})",
         )
@@ -67,17 +64,16 @@ def without_id(client: AttemptEnd, seen: Sightings, found: tuple[Ids, ...] | Non
         message = (
             f"spark-submit named no application and {master} does not answer: whether one runs is not known"
         )
-        return replace(client, outcome=Outcome.UNKNOWN, message=message)
+        return client._replace(outcome=Outcome.UNKNOWN, message=message)
     if found:
         names = ", ".join(map(str, found))
-        return replace(
-            client,
+        return client._replace(
             outcome=Outcome.UNKNOWN,
             message=f"spark-submit named no application, and {names} on {master} may be it",
         )
     if client.ok:
         message = "spark-submit ended well without naming an application, and the cluster knows of none"
-        return replace(client, outcome=Outcome.ERROR, exit_code=None, error="NOT_SUBMITTED", message=message)
+        return client._replace(outcome=Outcome.ERROR, exit_code=None, error="NOT_SUBMITTED", message=message)
     return _with_error(client, seen)
 
 
@@ -92,7 +88,7 @@ def _with_error(client: AttemptEnd, seen: Sightings) -> AttemptEnd:
     """The exception's name where a person and `on_errors` look for it."""
     if client.outcome is not Outcome.EXITED or seen.error_text is None:
         return client
-    return replace(client, error=seen.error, message=seen.error_text[:_LONGEST_MESSAGE])
+    return client._replace(error=seen.error, message=seen.error_text[:_LONGEST_MESSAGE])
 
 
 def _doubt(ids: Ids, answer: Answer, stopped: bool) -> str:

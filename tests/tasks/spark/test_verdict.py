@@ -1,7 +1,5 @@
 """Whose word counts for the end of an attempt."""
 
-from dataclasses import replace
-
 import pytest
 
 from mflow.core.model import AttemptEnd
@@ -70,7 +68,7 @@ def test_client_mode() -> None:
     assert end_in_client_mode(WELL, seen(), APPLICATION, None) is WELL
     assert end_in_client_mode(BADLY, seen(), APPLICATION, Answer(Status.SILENT)) is BADLY
     named = end_in_client_mode(BADLY, seen(error="KeyError", error_text="KeyError: 1"), Ids(), None)
-    assert named == replace(BADLY, error="KeyError", message="KeyError: 1")
+    assert named == BADLY._replace(error="KeyError", message="KeyError: 1")
     left = end_in_client_mode(BADLY, seen(), APPLICATION, Answer(Status.ACTIVE, "RUNNING", "yarn"))
     assert left.outcome is Outcome.UNKNOWN
 
@@ -81,7 +79,7 @@ def test_without_an_id() -> None:
     candidate = without_id(BADLY, seen(), (DRIVER,), "spark://m:7077")
     assert candidate.outcome is Outcome.UNKNOWN
     assert "driver-1" in str(candidate.message)
-    assert without_id(BADLY, seen(error_text="no such class"), (), "yarn") == replace(
-        BADLY, message="no such class"
+    assert without_id(BADLY, seen(error_text="no such class"), (), "yarn") == BADLY._replace(
+        message="no such class"
     )
     assert without_id(WELL, seen(), (), "yarn").error == "NOT_SUBMITTED"
