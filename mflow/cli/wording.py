@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from mflow.core.model import AttemptEnd, TaskRow
 from mflow.core.states import Outcome, TaskState
@@ -41,6 +42,11 @@ def duration(seconds: float) -> str:
 
 def moment(at: datetime) -> str:
     """The instant on this machine's clock: `2026-05-04 12:00:00`."""
+    return _second(at.replace(microsecond=0))
+
+
+@lru_cache(maxsize=16)  # of many tasks that end in one second
+def _second(at: datetime) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 

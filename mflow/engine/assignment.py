@@ -38,6 +38,9 @@ class Reporter(Protocol):
     def note(self, text: str) -> None:
         """Something an operator should know: the database cannot be reached, a limit changed, a worker died."""
 
+    def flush(self) -> None:
+        """A turn of the loop is over: what was told in it may be shown together."""
+
     def refresh(self) -> None:
         """Time to draw again."""
 

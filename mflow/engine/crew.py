@@ -47,6 +47,8 @@ class Crew:
         self.own: dict[int, Worker] = {}
         self.adopted: dict[int, Adopted] = {}
         self._leaving: set[int] = set()
+        self._spoken_to: dict[int, Worker] = {}  # since `deliver`
+        self._blocked: set[int] = set()  # whose socket takes no more for now
 
     # ------------------------------------------------------------------------------------- coming, going
 
@@ -80,6 +82,8 @@ class Crew:
     def remove(self, number: int) -> None:
         """Forget a worker that is over."""
         self._leaving.discard(number)
+        self._spoken_to.pop(number, None)
+        self._blocked.discard(number)
         if number in self.adopted:
             adopted = self.adopted.pop(number)
             self._unwatch(adopted.pidfd)
@@ -129,11 +133,19 @@ class Crew:
 
     # ------------------------------------------------------------------------------------ their channels
 
+    def deliver(self) -> None:
+        """Send what was said: all of a turn at once, since each sending wakes a worker."""
+        for number, worker in self._spoken_to.items():
+            if not worker.channel.flush() and number not in self._blocked:
+                self._blocked.add(number)
+                self._watch_writable(worker.channel.fileno(), True)
+        self._spoken_to.clear()
+
     def flush(self, worker: Worker) -> None:
-        """Send what the worker's socket takes now."""
-        if worker.channel.wants_write:
-            worker.channel.flush()
-            self._watch_writable(worker.channel.fileno(), worker.channel.wants_write)
+        """Send more of what the worker's socket did not take, if it takes that now."""
+        if worker.number in self._blocked and worker.channel.flush():
+            self._blocked.discard(worker.number)
+            self._watch_writable(worker.channel.fileno(), False)
 
     def hang_up(self, worker: Worker) -> None:
         """The worker says nothing any more."""
@@ -141,11 +153,9 @@ class Crew:
 
     def _say(self, number: int, message: messages.Request) -> None:
         worker = self.own.get(number)
-        if worker is None:
-            return
-        worker.channel.send(message)
-        if worker.channel.wants_write:
-            self._watch_writable(worker.channel.fileno(), True)
+        if worker is not None:
+            worker.channel.queue(message)
+            self._spoken_to[number] = worker
 
 
 def _require_ours(pidfd: int, identity: Identity) -> None:

@@ -105,10 +105,21 @@ class Record:
 
     def begin(self, attempt: Attempt, worker: Identity, now: Now, known: TaskRow | None = None) -> None:
         """An attempt was given to this worker (or is `known` from the store)."""
+        if known is not None:
+            self._rows[attempt] = replace(known, worker=worker)
+            return
         task_no, number = attempt
         name, kind, log = self._describe(task_no, number)
-        row = known or TaskRow(task_no, name, kind, TaskState.RUNNING, number, log=log, claimed_at=now.wall)
-        self._rows[attempt] = replace(row, worker=worker)
+        self._rows[attempt] = TaskRow(
+            task_no,
+            name,
+            kind,
+            TaskState.RUNNING,
+            number,
+            worker=worker,
+            claimed_at=now.wall,
+            log=log,
+        )
 
     def learn(self, attempt: Attempt, **values: Any) -> None:
         """Something more is known of a live attempt."""

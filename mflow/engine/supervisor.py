@@ -165,17 +165,20 @@ class Supervisor:
         self._offer_batch()
         self._perform(self._machine.effects())
         self._dispatch()
+        self._crew.deliver()
         self._log.flush()
+        self._reporter.flush()
         if self._machine.released:
             self._verdict = self._halting.final_verdict()
             return
         ready = self._wait()
-        self._machine.tick(clock.now())
+        now = clock.now()
+        self._machine.tick(now)
         for descriptor in ready:
             callback = self._callbacks.get(descriptor)
             if callback is not None:
                 callback()
-        for timer in self._timers.due(clock.now().mono):
+        for timer in self._timers.due(now.mono):
             self._on_timer(timer)
 
     def _wait(self) -> list[int]:
@@ -184,7 +187,7 @@ class Supervisor:
         waits = [self._timers.next_in(now.mono)]
         if self._persistence.idle:
             waits.append(self._machine.wake_in(now))
-        timeout = min((wait for wait in waits if wait is not None), default=-1.0)
+        timeout = min([wait for wait in waits if wait is not None], default=-1.0)
         return [descriptor for descriptor, _ in self._epoll.poll(timeout)]
 
     def _offer_batch(self) -> None:
@@ -327,9 +330,9 @@ class Supervisor:
         """Tell idle workers to exit and wait for them a moment; those that run something go on without us."""
         self._writer.close(PARTING_SECONDS)
         own = self._crew.own
-        for number, worker in own.items():
+        for number in own:
             self._crew.let_go(number)
-            worker.channel.flush()
+        self._crew.deliver()
         until = clock.now().mono + PARTING_SECONDS
         ended = select.poll()
         waiting = {worker.pidfd for number, worker in own.items() if not self._machine.held_by(number)}

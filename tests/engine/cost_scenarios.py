@@ -1,4 +1,4 @@
-"""What a supervisor does for its tasks, counted: messages, batches, turns of its loop. Each returns JSON values."""
+"""What a supervisor does for its tasks, counted: messages and their sendings, batches, turns. Each returns JSON values."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.engine.driven import Drive, bash
 
 
 def counted(drive: Drive) -> dict[str, int]:
-    """Drive it to the end; how often each thing was done."""
+    """Drive it to the end; how often each thing was done by the supervisor."""
     counts: Counter[str] = Counter()
 
     def count(what: str, call: Callable[..., Any], weigh: Callable[[Any], int]) -> Callable[..., Any]:
@@ -22,7 +22,8 @@ def counted(drive: Drive) -> dict[str, int]:
 
         return calling
 
-    Channel.send = count("sent", Channel.send, lambda _: 1)  # type: ignore[method-assign]
+    Channel.queue = count("said", Channel.queue, lambda _: 1)  # type: ignore[method-assign]
+    Channel.flush = count("sendings", Channel.flush, lambda _: 1)  # type: ignore[method-assign]
     Channel.receive = count("received", Channel.receive, len)  # type: ignore[method-assign]
     Supervisor._turn = count("turns", Supervisor._turn, lambda _: 1)  # type: ignore[method-assign]
     assert drive.supervise().exit_code == 0

@@ -52,6 +52,9 @@ class Listener:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
+    def flush(self) -> None:
+        pass
+
     def refresh(self) -> None:
         pass
 

@@ -20,7 +20,8 @@ MODULE = "tests.engine.cost_scenarios"
 @pytest.mark.parametrize(("scenario", "tasks"), [("chain", 30), ("wide", 200)])
 def test_messages_and_transactions_of_a_task(scenario: str, tasks: int, tmp_path: Path) -> None:
     counts = run_scenario(MODULE, scenario, tmp_path)
-    assert counts["sent"] <= 2 * tasks + 10, "a Run and an Ack, and what a worker is told at its end"
+    assert counts["said"] <= 2 * tasks + 10, "a Run and an Ack, and what a worker is told at its end"
+    assert counts["sendings"] <= 2 * counts["batches"] + 10, "what follows from a batch, once to each worker"
     assert counts["received"] <= 2 * tasks + 10, "an Ended, and a Started if it lasts"
     assert counts["batches"] <= 2 * tasks + 5, "an end with the next claim, and a Started if it lasts"
     assert counts["turns"] <= 6 * tasks + 20

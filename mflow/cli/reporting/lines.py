@@ -29,7 +29,7 @@ class LineReporter:
 
     def attempt_began(self, task_no: int, attempt: int, at: datetime) -> None:
         """`2026-05-04 12:00:00 extract #1 started`."""
-        self._stdout.write(f"{moment(at)} {self._name(task_no, attempt)} started\n")
+        self._stdout.put(f"{moment(at)} {self._name(task_no, attempt)} started\n")
 
     def attempt_ended(
         self,
@@ -42,13 +42,18 @@ class LineReporter:
     ) -> None:
         """`2026-05-04 12:00:00 extract #1 FAILED: exit code 3, 0.2 s`."""
         at = moment(end.ended_at or datetime.now(UTC))
-        self._stdout.write(
+        self._stdout.put(
             f"{at} {self._name(task_no, attempt)} {self._hide(ended_line(to, end, not_before))}\n"
         )
 
     def note(self, text: str) -> None:
         """`2026-05-04 12:00:00 mflow: the database cannot be reached`."""
+        self._stdout.flush()  # in the order that things happened, if both go to one place
         self._stderr.write(f"{moment(datetime.now(UTC))} mflow: {clean(self._hide(text))}\n")
+
+    def flush(self) -> None:
+        """Write the lines of this turn."""
+        self._stdout.flush()
 
     def refresh(self) -> None:
         """Lines need none."""

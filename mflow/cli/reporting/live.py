@@ -98,6 +98,7 @@ class LiveReporter(LineReporter):
         """Take the view away for a line, and draw it again below that, if it was there."""
         drawn = self._frame.erase()
         yield
+        self._stdout.flush()
         if drawn:
             self.refresh()
 

@@ -4,7 +4,6 @@ import errno
 import os
 import select
 import stat
-from collections import deque
 
 _PIECE = select.PIPE_BUF
 """A pipe that poll calls writable takes at least so much without blocking (pipe(7))."""
@@ -21,8 +20,7 @@ class Outlet:
     def __init__(self, descriptor: int, encoding: str = "utf-8") -> None:
         self.descriptor = descriptor
         self._encoding = encoding
-        self._waiting: deque[bytes] = deque()
-        self._size = 0
+        self._waiting = bytearray()
         self._overflowed = False
         self._gone = False
         self._poll = select.poll()
@@ -31,8 +29,12 @@ class Outlet:
 
     def write(self, text: str) -> None:
         """Write the text, or keep it until there is room. Never blocks, never raises."""
-        self._keep(text.encode(self._encoding, "backslashreplace"))
+        self.put(text)
         self.flush()
+
+    def put(self, text: str) -> None:
+        """Keep the text for the next `flush`."""
+        self._keep(text.encode(self._encoding, "backslashreplace"))
 
     def flush(self, patience_seconds: float = 0.0) -> None:
         """Write what waits; wait up to `patience_seconds` each time that the reader is slow."""
@@ -45,33 +47,30 @@ class Outlet:
     def _keep(self, data: bytes) -> None:
         if self._gone or not data:
             return
-        if self._overflowed or (self._size and self._size + len(data) > _MOST_WAITING):
+        if self._overflowed or (self._waiting and len(self._waiting) + len(data) > _MOST_WAITING):
             self._overflowed = True
             return
-        self._waiting.append(data)
-        self._size += len(data)
+        self._waiting += data
 
     def _ready(self, patience_seconds: float) -> bool:
         return bool(self._poll.poll(patience_seconds * 1000))
 
     def _write_piece(self) -> None:
-        head = self._waiting.popleft()
+        """Whole lines as far as possible: what others write to the same place shall not come in between."""
+        whole = self._waiting.rfind(b"\n", 0, self._piece) + 1
         try:
-            written = os.write(self.descriptor, head[: self._piece])
+            written = os.write(self.descriptor, self._waiting[: whole or self._piece])
         except BlockingIOError:  # somebody made the descriptor non-blocking
             written = 0
         except OSError as error:
             self._drop(for_good=not _passes(error))
             return
-        self._size -= written
-        if written < len(head):
-            self._waiting.appendleft(head[written:])
+        del self._waiting[:written]
 
     def _drop(self, *, for_good: bool) -> None:
         """The terminal or reader has gone, or the disk under the file is full."""
         self._gone = for_good
         self._waiting.clear()
-        self._size = 0
 
 
 def _never_blocks(descriptor: int) -> bool:
