@@ -1,4 +1,4 @@
-"""What a supervisor does for its tasks, counted: messages and their sendings, batches, turns. Each returns JSON values."""
+"""What a supervisor does for its tasks, counted: messages, their sendings, batches, turns. Each returns JSON values."""
 
 from collections import Counter
 from collections.abc import Callable
