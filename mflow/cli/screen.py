@@ -4,6 +4,7 @@ Rich is loaded only for a terminal: a script that asks for a status every second
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ STATE_STYLES = {
     "INTERRUPTED": "bold yellow",
     "PENDING": "dim",
 }
+
+_LEAST_COLUMNS = 3
+"""A cell that takes less than the width divided by this is never broken into lines."""
 
 
 def is_terminal() -> bool:
@@ -108,14 +112,17 @@ def _pairs(pairs: Iterable[tuple[str, str]], left: str, right: str) -> "Renderab
     return grid
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], state_column: int) -> "RenderableType":
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], state_column: int) -> "RenderableType":
+    """Only what is long is broken into lines: an id is to be read, and copied, whole."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, header_style="dim", padding=(0, 1), pad_edge=False)
+    longest = [max(map(len, cells)) for cells in zip(headings, *rows, strict=True)]
+    most = shutil.get_terminal_size().columns // _LEAST_COLUMNS
     for number, heading in enumerate(headings):
-        table.add_column(heading, overflow="fold", no_wrap=number == state_column)
+        table.add_column(heading, overflow="fold", no_wrap=number == state_column or longest[number] <= most)
     for row in rows:
         cells = [Text(cell) for cell in row]
         cells[state_column].stylize(STATE_STYLES.get(row[state_column], ""))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from mflow.cli.failure import ReadTail, failed_tasks, failure_blocks
 from mflow.cli.hints import Commands
@@ -21,7 +22,7 @@ from mflow.core.model import Owner, RunRow, TaskRow
 from mflow.core.states import RunState, TaskState
 from mflow.core.view import RunView, duration_seconds, ids_elsewhere, pid, started_at
 
-HEADINGS = ("TASK", "STATE", "TRY", "END", "STARTED", "TOOK", "")
+HEADINGS = ("TASK", "STATE", "TRY", "STARTED", "TOOK", "DETAIL")
 STATE_COLUMN = 1
 
 MOST_ROWS = 200
@@ -128,22 +129,28 @@ def _cells(row: TaskRow, view: RunView) -> tuple[str, ...]:
     began = started_at(row)
     seconds = duration_seconds(row, view.now)
     over = row.end is not None and row.state is not TaskState.RUNNING
+    end = one_line(ending_with_message(row.end), 60) if over and row.end else ""
     return (
         clean(row.id),
         str(row.state),
         tries(row),
-        one_line(ending_with_message(row.end), 60) if over and row.end else "",
-        moment(began) if began else "",
+        _short(began, view) if began else "",
         "" if seconds is None else duration(seconds),
-        _note(row, view),
+        "; ".join(filter(None, (end, _note(row, view)))),
     )
+
+
+def _short(at: datetime, view: RunView) -> str:
+    """The time alone if it was on the day that the page says the run began: a line is to fit into 80 columns."""
+    day, whole = moment(view.run.started_at or view.run.created_at).split()[0], moment(at)
+    return whole.removeprefix(f"{day} ")
 
 
 def _note(row: TaskRow, view: RunView) -> str:
     if row.id in view.blocked:
         return f"blocked by {names(view.blocked[row.id], 3)}"
     if row.state is TaskState.PENDING and row.not_before:
-        return f"next try at {moment(row.not_before)}"
+        return f"next try at {_short(row.not_before, view)}"
     if row.state is TaskState.RUNNING:
         known = [value for key, value in ids_elsewhere(row).items() if key != "tag"]
         return ", ".join(

@@ -71,10 +71,10 @@ run 7: FAILED
   tasks      1 FAILED, 1 SUCCESS, 1 PENDING (1 blocked)
   logs       /w/logs/run-7
 
-TASK     STATE    TRY     END          STARTED              TOOK
-extract  SUCCESS  1 of 1  exit code 0  2026-05-04 12:00:00  1.5 s
-load     FAILED   1 of 1  exit code 3  2026-05-04 12:00:00  1.5 s
-report   PENDING                                                   blocked by load
+TASK     STATE    TRY     STARTED   TOOK   DETAIL
+extract  SUCCESS  1 of 1  12:00:00  1.5 s  exit code 0
+load     FAILED   1 of 1  12:00:00  1.5 s  exit code 3
+report   PENDING                           blocked by load
 
 load FAILED: exit code 3
   last lines of /w/logs/run-7/x.1.log:
@@ -98,14 +98,23 @@ run 7: RUNNING
   tasks      1 RUNNING, 1 PENDING
   logs       /w/logs/run-7
 
-TASK     STATE    TRY     END          STARTED              TOOK
-extract  RUNNING  1 of 1               2026-05-04 12:00:00  1 m 00 s  pid 99
-load     PENDING  1 of 3  exit code 1  2026-05-04 12:00:00  1.5 s     next try at 2026-05-04 12:01:30
+TASK     STATE    TRY     STARTED   TOOK      DETAIL
+extract  RUNNING  1 of 1  12:00:00  1 m 00 s  pid 99
+load     PENDING  1 of 3  12:00:00  1.5 s     exit code 1; next try at 12:01:30
 
 next:
   mflow logs 7 extract --follow  watches a task
   mflow cancel 7                 ends the run and its tasks"""
     )
+
+
+def test_what_was_on_another_day_than_the_runs_start_has_its_date() -> None:
+    rows = task_rows(
+        soon={**UNDER_WAY, "started_at": later(60)}, late={**UNDER_WAY, "started_at": later(86400)}
+    )
+    lines = text(view(rows)).splitlines()
+    assert any("soon" in line and " 12:01:00 " in line and "2026" not in line for line in lines)
+    assert any("late" in line and " 2026-05-05 12:00:00 " in line for line in lines)
 
 
 def test_an_interrupted_run_says_how_it_goes_on() -> None:
@@ -150,16 +159,36 @@ def test_names_cannot_steer_the_terminal() -> None:
     assert "\x1b" not in text(view(task_rows(**{"a\x1b[2J": failed()}), taskfile="/w/\x1b[31m.json"))
 
 
-def test_on_a_terminal_the_same_is_said_in_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, seen: RunView, width: int) -> str:
     terminal = io.StringIO()
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr("sys.stdout", terminal)
     monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.delenv("NO_COLOR", raising=False)
+    screen.show_status(status_page(seen, Commands(), read_tail=lambda path: ["boom"]))
+    assert max(len(Text.from_ansi(line)) for line in terminal.getvalue().splitlines()) <= width
+    return terminal.getvalue()
+
+
+def test_on_a_terminal_the_same_is_said_in_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = task_rows(**{"ex[bold]tract": failed(3), "load": UNDER_WAY})
-    screen.show_status(status_page(view(rows), Commands(), read_tail=lambda path: ["boom"]))
-    assert "\x1b[1;31mFAILED" in terminal.getvalue()
-    assert "ex[bold]tract" in terminal.getvalue()
-    assert "| boom" in terminal.getvalue()
-    assert max(len(Text.from_ansi(line)) for line in terminal.getvalue().splitlines()) <= 100
+    shown = on_a_terminal(monkeypatch, view(rows), 100)
+    assert "\x1b[1;31mFAILED" in shown
+    assert "ex[bold]tract" in shown
+    assert "| boom" in shown
+
+
+def test_a_narrow_terminal_breaks_no_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("report_monthly_totals", "extract_all_accounts")
+    states: dict[str, Any] = {names[0]: TaskState.PENDING, names[1]: failed(3)}
+    rows = task_rows(**states)
+    seen = view(rows, graph(**{names[1]: (), names[0]: (names[1],)}), state=RunState.FAILED, owner=None)
+    lines = on_a_terminal(monkeypatch, seen, 80).splitlines()
+    assert all(any(Text.from_ansi(line).plain.startswith(f" {name} ") for line in lines) for name in names)
+    assert any("blocked by" in line for line in lines)
+
+
+def test_an_id_that_is_longer_than_the_terminal_is_broken_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Text.from_ansi(on_a_terminal(monkeypatch, view(task_rows(**{"long" * 30: UNDER_WAY})), 80)).plain
+    assert shown.partition("TASK")[2].count("long") > 20

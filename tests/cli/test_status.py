@@ -37,10 +37,10 @@ run 1: FAILED
   tasks      1 FAILED, 1 SUCCESS, 1 PENDING (1 blocked)
   logs       {failed.folder}/logs/run-1
 
-TASK     STATE    TRY     END          STARTED              TOOK
-extract  SUCCESS  1 of 1  exit code 0  2026-05-04 12:00:00  1.5 s
-load     FAILED   1 of 1  exit code 3  2026-05-04 12:00:00  1.5 s
-report   PENDING                                                   blocked by load
+TASK     STATE    TRY     STARTED              TOOK   DETAIL
+extract  SUCCESS  1 of 1  2026-05-04 12:00:00  1.5 s  exit code 0
+load     FAILED   1 of 1  2026-05-04 12:00:00  1.5 s  exit code 3
+report   PENDING                                      blocked by load
 
 load FAILED: exit code 3
   last lines of {failed.log(1, 1)}:
