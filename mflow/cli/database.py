@@ -38,18 +38,18 @@ class Database:
             return f"sqlite:///{Path.cwd()}/mflow.db"
         return url_without_password(self.where)
 
-    def open(self, *, create: bool = False) -> "SqlStore":
-        """Open it; only `run` creates. Raises StoreError, after saying where was looked."""
+    def open(self) -> "SqlStore":
+        """Open it. Raises StoreError, after saying where was looked."""
         from mflow.cli.boundary import tell
 
         try:
-            return self.open_again(create=create)
+            return self.open_quietly()
         except StoreError:
             tell(f"the state database is {self.shown} ({self.source})")
             raise
 
-    def open_again(self, *, create: bool = False) -> "SqlStore":
-        """The same without a word: who drives a run tries it again and again, and says so itself."""
+    def open_quietly(self, *, create: bool = False) -> "SqlStore":
+        """The same without a word: who runs has said where, and who drives says what fails. Only `run` creates."""
         from mflow.store.connect import open_store
 
         return open_store(self.where, create=create)

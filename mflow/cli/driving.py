@@ -145,7 +145,7 @@ def _driven(assignment: "Assignment", around: Surroundings, cancelling: bool) ->
     from mflow.engine.supervisor import supervise
 
     began = time.monotonic()
-    verdict = supervise(assignment, around.database.open_again, _reporter(around))
+    verdict = supervise(assignment, around.database.open_quietly, _reporter(around))
     _last_words(verdict, assignment, around, time.monotonic() - began)
     return 0 if cancelling and verdict.ending is Ending.CANCELLED else verdict.exit_code
 
@@ -193,7 +193,7 @@ def _final_view(run_id: int, around: Surroundings) -> RunView:
     from mflow.cli.reading import read_view
     from mflow.cli.status_page import MOST_ROWS
 
-    store = around.database.open()
+    store = around.database.open_quietly()
     try:
         return read_view(store, run_id, most_tasks=MOST_ROWS)
     finally:

@@ -78,7 +78,7 @@ def _create(
     from mflow.cli.boundary import warn
     from mflow.store.patience import patient
 
-    store = chosen.open(create=True)
+    store = chosen.open_quietly(create=True)
     for text in store.warnings:
         warn(text)
     new = _new_run(definition, os.environ)

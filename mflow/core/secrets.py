@@ -51,6 +51,9 @@ def secret_values(pairs: Iterable[tuple[str, str]]) -> set[str]:
 _URL_PASSWORD = re.compile(r"(?P<before>\w://[^/:@]*:)(?P<password>[^@]*)@(?:[^/?#]*@)?")
 """As SQLAlchemy reads it: a password goes on to the next `@`, whatever else it holds."""
 
+_URL_WITHOUT_HOST = re.compile(r"(?P<before>\w://[^/:@\[\]]+:)(?!\d+(?:[/?#]|$))[^@]+$")
+"""No URL at all: what stands in the place of a port is none, so it may be a password whose `@host` was forgotten."""
+
 _URL_QUERY = re.compile(r"(?P<mark>[?&])(?P<key>[^=&]+)=(?P<value>[^&]*)")
 
 
@@ -61,7 +64,7 @@ def url_without_password(url: str) -> str:
     """
     if "://" not in url and "@" in url:
         return f"{MASK}@{url.rpartition('@')[2]}"
-    shown = _URL_PASSWORD.sub(rf"\g<before>{MASK}@", url)
+    shown = _URL_WITHOUT_HOST.sub(rf"\g<before>{MASK}", _URL_PASSWORD.sub(rf"\g<before>{MASK}@", url))
     return _URL_QUERY.sub(lambda one: f"{one['mark']}{one['key']}={MASK}" if _tells(one) else one[0], shown)
 
 

@@ -16,5 +16,5 @@ def test_where_was_looked_is_said_to_a_person_and_not_at_every_further_try(
         database.open()
     assert f"the state database is sqlite:///{tmp_path}/none.db (--database)" in capsys.readouterr().err
     with pytest.raises(StoreError):
-        database.open_again()
+        database.open_quietly()
     assert capsys.readouterr().err == ""

@@ -72,6 +72,11 @@ def test_a_masked_text_holds_no_secret(text: str, secrets: list[str]) -> None:
         ("oracle://u@h/?schema=s&wallet_password=w", f"oracle://u@h/?schema=s&wallet_password={MASK}"),
         ("sqlite:////a:b@c/mflow.db?timeout=5", "sqlite:////a:b@c/mflow.db?timeout=5"),
         ("scott/tiger@db/x", f"{MASK}@db/x"),
+        ("oracle+oracledb://scott:tiger", f"oracle+oracledb://scott:{MASK}"),
+        ("oracle+oracledb://scott:tiger/db", f"oracle+oracledb://scott:{MASK}"),
+        ("oracle+oracledb://db:1521/x", "oracle+oracledb://db:1521/x"),
+        ("oracle+oracledb://db:1521", "oracle+oracledb://db:1521"),
+        ("oracle+oracledb://[::1]:1521/x", "oracle+oracledb://[::1]:1521/x"),
     ],
 )
 def test_urls_are_shown_without_password(url: str, shown: str) -> None:
