@@ -34,6 +34,7 @@ ends = st.builds(
     max_rss_bytes=st.none() | st.integers(0, 2**45),
     survivors=st.lists(st.integers(1, 2**22), max_size=3).map(tuple),
     leftovers=st.lists(st.integers(1, 2**22), max_size=3).map(tuple),
+    retry_safe=st.none(),  # it is not kept
 )
 
 
