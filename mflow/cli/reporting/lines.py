@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from mflow.cli.reporting.outlet import Outlet
-from mflow.cli.wording import clean, duration, ending_with_message, moment
+from mflow.cli.wording import clean, duration, ending_with_message, moment, plural
 from mflow.core.model import AttemptEnd, Definition, RunRow, TaskRow
 from mflow.core.states import TaskState
 from mflow.engine.assignment import Verdict
@@ -24,8 +24,11 @@ class LineReporter:
         self._ids: dict[int, str] = {}
 
     def began(self, run: RunRow, definition: Definition, rows: Sequence[TaskRow]) -> None:
-        """Only the names are needed."""
+        """A line if tasks of a resumed run only wait: else nothing would be seen to happen."""
         self._ids = {row.task_no: row.id for row in rows}
+        now = datetime.now(UTC)
+        if waits := waiting_line(rows, now):
+            self._stdout.put(f"{moment(now)} {waits}\n")
 
     def attempt_began(self, task_no: int, attempt: int, at: datetime) -> None:
         """`2026-05-04 12:00:00 extract #1 started`."""
@@ -65,6 +68,20 @@ class LineReporter:
 
     def _name(self, task_no: int, attempt: int) -> str:
         return f"{clean(self._ids[task_no])} #{attempt}"
+
+
+def waiting_line(rows: Sequence[TaskRow], now: datetime) -> str:
+    """Which task's next try comes first, and when; nothing if none waits for its time."""
+    waiting = [
+        (row.not_before, row.id)
+        for row in rows
+        if row.not_before and row.not_before > now and row.state is TaskState.PENDING
+    ]
+    if not waiting:
+        return ""
+    at, name = min(waiting)
+    others = f"; {plural(len(waiting) - 1, 'more task')} later" if len(waiting) > 1 else ""
+    return f"{clean(name)} waits for its next try at {moment(at)}{others}"
 
 
 def ended_line(to: TaskState, end: AttemptEnd, not_before: datetime | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mflow.cli.reporting.lines import LineReporter, ended_line
+from mflow.cli.reporting.lines import LineReporter, ended_line, waiting_line
 from mflow.cli.reporting.outlet import Outlet
 from mflow.core.model import AttemptEnd
 from mflow.core.states import Outcome, TaskState
@@ -46,6 +46,19 @@ def test_how_an_attempt_ended_and_what_follows(
     to: TaskState, end: AttemptEnd, more: dict[str, Any], line: str
 ) -> None:
     assert ended_line(to, end, more.get("not_before")) == line
+
+
+def test_who_only_waits_is_said_at_the_beginning() -> None:
+    rows = task_rows(
+        a={"state": TaskState.PENDING, "not_before": later(90)},
+        b={"state": TaskState.PENDING, "not_before": later(60)},
+        past={"state": TaskState.PENDING, "not_before": later(-5)},
+        done={"state": TaskState.SUCCESS, "not_before": later(30)},
+    )
+    expected = "b waits for its next try at 2026-05-04 12:01:00; 1 more task later"
+    assert waiting_line(rows, NOON) == expected
+    assert waiting_line(rows[1:], NOON) == "b waits for its next try at 2026-05-04 12:01:00"
+    assert waiting_line(rows[2:], NOON) == ""
 
 
 def test_task_lines_go_to_stdout_and_notes_to_stderr(tmp_path: Path) -> None:
