@@ -1,5 +1,7 @@
 """The keys of the three task types: what they accept, what they keep, what they say."""
 
+import os
+import subprocess
 from typing import Any
 
 import pytest
@@ -29,6 +31,10 @@ def test_every_type_has_keys_and_a_runner() -> None:
     assert list(task_types()) == list(RUNNERS) == ["bash", "oracle", "spark"]
 
 
+LONGEST = 32 * os.sysconf("SC_PAGE_SIZE") - 1
+TOO_LONG = f"is longer than a command may be ({LONGEST:,} bytes): put it into a script"
+
+
 class TestBash:
     def test_a_command(self) -> None:
         assert read(type="bash", command="echo $HOME\n") == ({"command": "echo $HOME\n"}, [])
@@ -40,10 +46,20 @@ class TestBash:
             ({"command": ""}, "command: must not be empty"),
             ({"command": ["ls"]}, "command: must be text in quotes, not a list"),
             ({"command": "x", "db": "y"}, "warning db: unknown key, ignored"),
+            ({"command": "echo \0"}, "command: must not hold a NUL character"),
+            ({"command": "x" * (LONGEST + 1)}, f"command: {TOO_LONG}"),
+            ({"command": "\N{EURO SIGN}" * (LONGEST // 3 + 1)}, f"command: {TOO_LONG}"),
         ],
     )
     def test_what_is_said(self, keys: dict[str, Any], problem: str) -> None:
         assert read(type="bash", **keys)[1] == [problem]
+
+    def test_the_longest_command_runs(self) -> None:
+        command = f"exit 7 #{'x' * (LONGEST - 8)}"
+        assert read(type="bash", command=command) == ({"command": command}, [])
+        assert subprocess.run(["bash", "-c", command], check=False).returncode == 7
+        with pytest.raises(OSError, match="too long"):
+            subprocess.run(["bash", "-c", f"{command}x"], check=False)
 
     def test_a_password_in_the_command_is_not_repeated(self) -> None:
         options, said = read(type="bash", command="sqlplus scott/tiger@db @load.sql")
