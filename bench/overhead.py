@@ -6,6 +6,7 @@ from pathlib import Path
 
 import measure
 import work as w
+from bare import bare_cpu
 from peers import MFLOW
 
 ONE = w.Work("one", w.wide(1), 2)
@@ -14,18 +15,20 @@ MANY = w.Work("wide", w.wide(5000), 2)
 
 def overhead(rounds: int, folder: Path) -> None:
     """Print CPU milliseconds a task, those of a run of one task taken off."""
-    supervisor, workers = [], []
+    supervisor, workers, bare = [], [], []
     for number in range(rounds + 1):
         small, large = (_run(work, folder / f"cpu-{number}-{work.name}") for work in (ONE, MANY))
         if number:
             beyond = len(MANY.graph) - len(ONE.graph)
             supervisor.append((large[0] - small[0]) / beyond)
             workers.append((large[1] - small[1]) / beyond)
+            bare.append(bare_cpu(folder / f"bare-{number}"))
     print(f"\nCPU time a task, {len(MANY.graph):,} tasks, {rounds} rounds\n")
     print("| | ms |")
     print("|---|---|")
     print(f"| supervisor | {measure.median(supervisor) * 1000:.3f} |")
     print(f"| worker, beyond the task's own | {measure.median(workers) * 1000:.3f} |")
+    print(f"| (a worker's system calls alone, in a bare loop) | {measure.median(bare) * 1000:.3f} |")
 
 
 def _run(work: w.Work, place: Path) -> tuple[float, float]:
