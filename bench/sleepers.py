@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import measure
 from peers import MFLOW
 
 COUNT = 500
+PATIENCE_SECONDS = 60.0
 WATCHED_SECONDS = 10
 
 
@@ -29,8 +30,10 @@ def sleepers(folder: Path) -> None:
     for _ in range(COUNT):
         if not next(lines, ""):
             sys.exit("sleepers: the run ended before all had started")
+    while len(workers := _sleeping_parents()) < COUNT and monotonic() < began + PATIENCE_SECONDS:
+        sleep(0.01)  # the last of them are still to become `sleep`
     took = monotonic() - began
-    weights = _weights(_sleeping_parents())
+    weights = _weights(workers)
     calls = _system_calls(process.pid)
     cpu = measure.cpu_of(process.pid)
     process.send_signal(signal.SIGTERM)
