@@ -46,7 +46,6 @@ class TestBash:
             ({"command": ""}, "command: must not be empty"),
             ({"command": ["ls"]}, "command: must be text in quotes, not a list"),
             ({"command": "x", "db": "y"}, "warning db: unknown key, ignored"),
-            ({"command": "echo \0"}, "command: must not hold a NUL character"),
             ({"command": "x" * (LONGEST + 1)}, f"command: {TOO_LONG}"),
             ({"command": "\N{EURO SIGN}" * (LONGEST // 3 + 1)}, f"command: {TOO_LONG}"),
         ],
