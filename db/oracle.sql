@@ -275,6 +275,63 @@ COMMENT ON COLUMN mflow_attempts.facts IS 'What identifies its work elsewhere: J
 
 INSERT INTO mflow_version (version_num) VALUES ('0001');
 
+-- Running upgrade 0001 -> 0002
+
+ALTER TABLE mflow_runs ADD owner_machine_id VARCHAR2(64 CHAR);
+
+COMMENT ON COLUMN mflow_runs.owner_machine_id IS 'Id of the installed system of the owner';
+
+ALTER TABLE mflow_runs ADD parent_uid VARCHAR2(32 CHAR);
+
+COMMENT ON COLUMN mflow_runs.parent_uid IS 'Random id of the parent run: numbers may be equal';
+
+ALTER TABLE mflow_runs ADD call_digest VARCHAR2(64 CHAR);
+
+COMMENT ON COLUMN mflow_runs.call_digest IS 'What the parent''s task called: file, date, variables';
+
+ALTER TABLE mflow_runs ADD call_no INTEGER;
+
+COMMENT ON COLUMN mflow_runs.call_no IS 'Which of the equal calls of that task it was, from 1';
+
+ALTER TABLE mflow_runs ADD interrupted_at TIMESTAMP;
+
+COMMENT ON COLUMN mflow_runs.interrupted_at IS 'UTC; when its supervisor let go of it unfinished';
+
+ALTER TABLE mflow_runs ADD interrupted_by VARCHAR2(255 CHAR);
+
+COMMENT ON COLUMN mflow_runs.interrupted_by IS 'What stopped that supervisor';
+
+ALTER TABLE mflow_runs ADD idle_seconds NUMERIC(14, 3);
+
+COMMENT ON COLUMN mflow_runs.idle_seconds IS 'How long in all nobody drove it';
+
+ALTER TABLE mflow_attempts ADD worker_machine_id VARCHAR2(64 CHAR);
+
+COMMENT ON COLUMN mflow_attempts.worker_machine_id IS 'Id of the installed system of the worker';
+
+ALTER TABLE mflow_attempts ADD leader_start_ticks NUMBER(19);
+
+COMMENT ON COLUMN mflow_attempts.leader_start_ticks IS 'When that leader started, in ticks since the boot';
+
+CREATE TABLE mflow_environments (
+    run_id INTEGER NOT NULL,
+    environment CLOB NOT NULL,
+    CONSTRAINT mflow_environments_pk PRIMARY KEY (run_id),
+    CONSTRAINT mflow_environments_run_fk FOREIGN KEY(run_id) REFERENCES mflow_runs (id)
+);
+
+COMMENT ON TABLE mflow_environments IS 'The environment each run was started in, secrets left out';
+
+COMMENT ON COLUMN mflow_environments.run_id IS 'The run';
+
+COMMENT ON COLUMN mflow_environments.environment IS 'What its files took from it: JSON, ASCII only';
+
+CREATE INDEX mflow_runs_parent_ix ON mflow_runs (parent_run, parent_uid);
+
+CREATE INDEX mflow_tasks_id_ix ON mflow_tasks (run_id, task_id);
+
+UPDATE mflow_version SET version_num='0002' WHERE mflow_version.version_num = '0001';
+
 COMMIT;
 
 -- ------------------------------------------------------------------------------------------------------------------
@@ -285,6 +342,7 @@ COMMIT;
 -- GRANT CREATE SESSION TO mflow_app;
 -- GRANT SELECT, INSERT, UPDATE, DELETE ON mflow_attempts TO mflow_app;
 -- GRANT SELECT, INSERT, UPDATE, DELETE ON mflow_definitions TO mflow_app;
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON mflow_environments TO mflow_app;
 -- GRANT SELECT, INSERT, UPDATE, DELETE ON mflow_runs TO mflow_app;
 -- GRANT SELECT, INSERT, UPDATE, DELETE ON mflow_tasks TO mflow_app;
 -- GRANT SELECT ON mflow_version TO mflow_app;

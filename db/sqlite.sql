@@ -94,3 +94,36 @@ CREATE TABLE mflow_attempts (
 ) WITHOUT ROWID;
 
 INSERT INTO mflow_version (version_num) VALUES ('0001');
+
+-- Running upgrade 0001 -> 0002
+
+ALTER TABLE mflow_runs ADD COLUMN owner_machine_id VARCHAR(64);
+
+ALTER TABLE mflow_runs ADD COLUMN parent_uid VARCHAR(32);
+
+ALTER TABLE mflow_runs ADD COLUMN call_digest VARCHAR(64);
+
+ALTER TABLE mflow_runs ADD COLUMN call_no INTEGER;
+
+ALTER TABLE mflow_runs ADD COLUMN interrupted_at TIMESTAMP;
+
+ALTER TABLE mflow_runs ADD COLUMN interrupted_by VARCHAR(255);
+
+ALTER TABLE mflow_runs ADD COLUMN idle_seconds NUMERIC(14, 3);
+
+ALTER TABLE mflow_attempts ADD COLUMN worker_machine_id VARCHAR(64);
+
+ALTER TABLE mflow_attempts ADD COLUMN leader_start_ticks BIGINT;
+
+CREATE TABLE mflow_environments (
+    run_id INTEGER NOT NULL,
+    environment TEXT NOT NULL,
+    CONSTRAINT mflow_environments_pk PRIMARY KEY (run_id),
+    CONSTRAINT mflow_environments_run_fk FOREIGN KEY(run_id) REFERENCES mflow_runs (id)
+);
+
+CREATE INDEX mflow_runs_parent_ix ON mflow_runs (parent_run, parent_uid);
+
+CREATE INDEX mflow_tasks_id_ix ON mflow_tasks (run_id, task_id);
+
+UPDATE mflow_version SET version_num='0002' WHERE mflow_version.version_num = '0001';

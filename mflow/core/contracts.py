@@ -39,6 +39,9 @@ class NewRun:
     parent_run: int | None = None
     parent_task: str | None = None
     parent_attempt: int | None = None
+    parent_uid: str | None = None
+    call_digest: str | None = None
+    call_no: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,8 @@ class Identity:
     """Which process, without doubt: a pid alone may be another process tomorrow.
 
     `start_ticks` is field 22 of /proc/PID/stat (clock ticks since boot), `pid_ns` the inode of its pid
-    namespace, `boot_id` the kernel's random id of this boot.
+    namespace, `boot_id` the kernel's random id of this boot. A process is told by these; the id of the machine, which
+    a container may lack and a cloned disk may share, only says where to look.
     """
 
     host: str
@@ -128,6 +129,7 @@ class Identity:
     pid_ns: int
     pid: int
     start_ticks: int
+    machine_id: str | None = field(default=None, compare=False)  # of the installed system; None: it has none
 
     def same_kernel(self, other: "Identity") -> bool:
         """True if a pid of the one can be looked up by the other."""
@@ -212,6 +214,7 @@ class Progress:
     started_at: datetime | None = None
     pid: int | None = None  # leader of the attempt's processes
     facts: Mapping[str, Any] | None = None  # a task type's own: a session, an application id (JSON values)
+    leader_ticks: int | None = None  # when the leader of pid `pid` started, in clock ticks since the boot
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +286,7 @@ class TaskRow:
     end: AttemptEnd | None = None  # of the last attempt, if it is over
     started_at: datetime | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    leader_ticks: int | None = None  # when the process `pid` started, in clock ticks since its host's boot
 
     @property
     def output(self) -> str | None:
@@ -315,6 +319,13 @@ class RunRow:
     parent_run: int | None = None
     parent_task: str | None = None
     parent_attempt: int | None = None
+    parent_uid: str | None = None  # random id of the parent run
+    call_digest: str | None = None  # what its parent's task called: file, date, resolved variables
+    call_no: int | None = None  # which of that task's equal calls it was, from 1
+    lease_until: datetime | None = None  # by the database's clock; None without an owner
+    interrupted_at: datetime | None = None  # when its supervisor let go of it unfinished; None if it did not
+    interrupted_by: str | None = None  # what stopped that supervisor
+    idle_seconds: float = 0.0  # how long in all nobody drove it, up to the last resume
 
 
 @dataclass(frozen=True, slots=True)

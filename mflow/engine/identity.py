@@ -16,7 +16,7 @@ _START_TICKS = 22 - 3  # its place among the fields behind the command's name, w
 def identity_of(pid: int) -> Identity | None:
     """The identity of a living process (or zombie) of this pid namespace; None if there is none."""
     ticks = _start_ticks(pid)
-    return None if ticks is None else Identity(*_this_kernel(), pid, ticks)
+    return None if ticks is None else Identity(*_this_kernel(), pid, ticks, _machine_id())
 
 
 def own_identity() -> Identity:
@@ -104,6 +104,15 @@ def _this_kernel() -> tuple[str, str, int]:
     """Host name, boot id and pid namespace: the same for all that this process can look up."""
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     return socket.gethostname(), boot_id, os.stat("/proc/self/ns/pid").st_ino
+
+
+@functools.cache
+def _machine_id() -> str | None:
+    """Of the installed system (machine-id(5)); None where there is none, as in many containers."""
+    try:
+        return Path("/etc/machine-id").read_text("ascii").strip()[:64] or None
+    except (OSError, ValueError):
+        return None
 
 
 def _start_ticks(pid: int) -> int | None:

@@ -186,6 +186,7 @@ def _identity(data: Any) -> Identity:
         pid_ns=_integer(data["pid_ns"]),
         pid=_integer(data["pid"]),
         start_ticks=_integer(data["start_ticks"]),
+        machine_id=_optional(_text, data.get("machine_id")),
     )
 
 

@@ -44,6 +44,7 @@ _WORKER = (
     attempts.c.worker_pid_ns,
     attempts.c.worker_pid,
     attempts.c.worker_start_ticks,
+    attempts.c.worker_machine_id,
 )
 _LAST_ATTEMPT = sa.and_(
     attempts.c.run_id == tasks.c.run_id,
@@ -64,6 +65,7 @@ _TASKS = (
         attempts.c.pid,
         attempts.c.log_path,
         attempts.c.facts,
+        attempts.c.leader_start_ticks,
         *_END,
         *_WORKER,
     )
@@ -184,7 +186,9 @@ def _no_collection() -> Iterator[None]:
 
 
 def _task(row: Sequence[Any], workers: dict[tuple[Any, ...], Identity]) -> TaskRow:
-    no, task_id, kind, state, last, tries, most, not_before, claimed_at, pid, log, facts, *attempt = row
+    no, task_id, kind, state, last, tries, most, not_before, claimed_at, pid, log, facts, ticks, *attempt = (
+        row
+    )
     if claimed_at is None:
         return TaskRow(no, task_id, kind, _STATES[state], last, tries, most, not_before)
     who = tuple(attempt[11:])
@@ -205,6 +209,7 @@ def _task(row: Sequence[Any], workers: dict[tuple[Any, ...], Identity]) -> TaskR
         _end(*attempt[:11]),
         attempt[5],
         _facts(facts),
+        ticks,
     )
 
 
@@ -273,6 +278,13 @@ def _run(row: sa.Row[Any]) -> RunRow:
         parent_run=row.parent_run,
         parent_task=row.parent_task,
         parent_attempt=row.parent_attempt,
+        parent_uid=row.parent_uid,
+        call_digest=row.call_digest,
+        call_no=row.call_no,
+        lease_until=row.lease_until_at,
+        interrupted_at=row.interrupted_at,
+        interrupted_by=row.interrupted_by,
+        idle_seconds=row.idle_seconds or 0.0,
     )
 
 
@@ -281,7 +293,12 @@ def _owner(row: sa.Row[Any]) -> Owner | None:
         return None
     since: datetime = row.owner_since_at
     identity = Identity(
-        row.owner_host, row.owner_boot_id, row.owner_pid_ns, row.owner_pid, row.owner_start_ticks
+        row.owner_host,
+        row.owner_boot_id,
+        row.owner_pid_ns,
+        row.owner_pid,
+        row.owner_start_ticks,
+        row.owner_machine_id,
     )
     return Owner(identity, row.owner_user, since)
 

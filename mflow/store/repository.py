@@ -356,6 +356,9 @@ def _run_columns(new: NewRun) -> dict[str, Any]:
         "parent_run": new.parent_run,
         "parent_task": values.cut(new.parent_task, TEXT_BYTES),
         "parent_attempt": new.parent_attempt,
+        "parent_uid": new.parent_uid,
+        "call_digest": new.call_digest,
+        "call_no": new.call_no,
     } | values.owner(new.owner)
 
 

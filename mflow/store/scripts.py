@@ -5,7 +5,7 @@ from pathlib import Path
 from mflow.core.errors import StoreOutdated
 from mflow.store.tables import VERSION_TABLE
 
-VERSIONS = ("0001",)
+VERSIONS = ("0001", "0002")
 """The migrations in db/versions, oldest first (a test holds them together). The last one is needed."""
 
 SQL_DIALECTS = ("oracle", "sqlite")

@@ -104,8 +104,21 @@ INSERT_ATTEMPT = Statement(
         worker_start_ticks=given("start_ticks", attempts.c.worker_start_ticks),
         log_path=given("log", attempts.c.log_path),
         claimed_at=given("claimed_at", attempts.c.claimed_at),
+        worker_machine_id=given("machine_id", attempts.c.worker_machine_id),
     ),
-    ("run", "no", "attempt", "host", "boot_id", "pid_ns", "worker_pid", "start_ticks", "log", "claimed_at"),
+    (
+        "run",
+        "no",
+        "attempt",
+        "host",
+        "boot_id",
+        "pid_ns",
+        "worker_pid",
+        "start_ticks",
+        "log",
+        "claimed_at",
+        "machine_id",
+    ),
 )
 
 END_TASK = Statement(
@@ -164,8 +177,11 @@ NOTE_START = Statement(
     .values(
         started_at=sa.func.coalesce(given("started_at", attempts.c.started_at), attempts.c.started_at),
         pid=sa.func.coalesce(given("pid", attempts.c.pid), attempts.c.pid),
+        leader_start_ticks=sa.func.coalesce(
+            given("leader_ticks", attempts.c.leader_start_ticks), attempts.c.leader_start_ticks
+        ),
     ),
-    ("started_at", "pid", "run", "no", "attempt"),
+    ("started_at", "pid", "leader_ticks", "run", "no", "attempt"),
 )
 
 NOTE_FACTS = Statement(
@@ -216,8 +232,8 @@ INSERT_DEFINITION = definitions.insert()
 """The text is the last column: Oracle takes no other long value after one."""
 
 OWNER_COLUMNS = (
-    "owner_host owner_boot_id owner_pid_ns owner_pid owner_start_ticks owner_user owner_since_at".split()
-)
+    "owner_host owner_boot_id owner_pid_ns owner_pid owner_start_ticks owner_machine_id owner_user owner_since_at"
+).split()
 NOBODY: dict[str, Any] = dict.fromkeys((*OWNER_COLUMNS, "lease_until_at"), sa.null())
 
 

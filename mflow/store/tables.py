@@ -90,6 +90,11 @@ def _process(prefix: str) -> list[sa.Column[Any]]:
     ]
 
 
+def _machine(who: str) -> sa.Column[Any]:
+    """More of an `Identity`: a host's name alone may be borne by two machines."""
+    return sa.Column(f"{who}_machine_id", sa.String(64), comment=f"Id of the installed system of the {who}")
+
+
 metadata = sa.MetaData()
 
 run_ids = sa.Sequence("mflow_runs_seq", metadata=metadata)
@@ -128,11 +133,31 @@ runs = sa.Table(
     sa.Column("parent_run", sa.Integer, comment="The run whose task started this one"),
     sa.Column("parent_task", sa.String(ID_CHARS), comment="That task"),
     sa.Column("parent_attempt", sa.Integer, comment="That attempt of it"),
+    _machine("owner"),
+    sa.Column("parent_uid", sa.String(32), comment="Random id of the parent run: numbers may be equal"),
+    sa.Column("call_digest", sa.String(64), comment="What the parent's task called: file, date, variables"),
+    sa.Column("call_no", sa.Integer, comment="Which of the equal calls of that task it was, from 1"),
+    sa.Column("interrupted_at", UtcTimestamp, comment="UTC; when its supervisor let go of it unfinished"),
+    sa.Column("interrupted_by", sa.String(255), comment="What stopped that supervisor"),
+    sa.Column("idle_seconds", sa.Numeric(14, 3, asdecimal=False), comment="How long in all nobody drove it"),
     sa.PrimaryKeyConstraint("id", name="mflow_runs_pk"),
     sa.UniqueConstraint("run_uid", name="mflow_runs_uid_uk"),
     _one_of("state", RunState, "mflow_runs_state_ck"),
+    sa.Index("mflow_runs_parent_ix", "parent_run", "parent_uid"),
     comment="A run of a task file by mflow",
     sqlite_autoincrement=True,
+)
+
+environments = sa.Table(
+    "mflow_environments",
+    metadata,
+    sa.Column("run_id", sa.Integer, nullable=False, autoincrement=False, comment="The run"),
+    sa.Column(
+        "environment", sa.Text, nullable=False, comment="What its files took from it: JSON, ASCII only"
+    ),
+    sa.PrimaryKeyConstraint("run_id", name="mflow_environments_pk"),
+    sa.ForeignKeyConstraint(["run_id"], ["mflow_runs.id"], name="mflow_environments_run_fk"),
+    comment="The environment each run was started in, secrets left out",
 )
 
 definitions = sa.Table(
@@ -167,6 +192,7 @@ tasks = sa.Table(
         "changed_at", UtcTimestamp, nullable=False, comment="UTC; last change, by the database's clock"
     ),
     sa.PrimaryKeyConstraint("run_id", "task_no", name="mflow_tasks_pk"),
+    sa.Index("mflow_tasks_id_ix", "run_id", "task_id"),
     sa.ForeignKeyConstraint(["run_id"], ["mflow_runs.id"], name="mflow_tasks_run_fk"),
     _one_of("state", TaskState, "mflow_tasks_state_ck"),
     comment="The tasks of each run and where they are",
@@ -199,6 +225,10 @@ attempts = sa.Table(
     sa.Column("survivors", sa.String(TEXT_BYTES), comment="Process ids that could not be ended"),
     sa.Column("leftovers", sa.String(TEXT_BYTES), comment="Process ids left behind on purpose"),
     sa.Column("facts", sa.Text, comment="What identifies its work elsewhere: JSON, ASCII only"),
+    _machine("worker"),
+    sa.Column(
+        "leader_start_ticks", sa.BigInteger, comment="When that leader started, in ticks since the boot"
+    ),
     sa.PrimaryKeyConstraint("run_id", "task_no", "attempt", name="mflow_attempts_pk"),
     sa.ForeignKeyConstraint(
         ["run_id", "task_no"], ["mflow_tasks.run_id", "mflow_tasks.task_no"], name="mflow_attempts_task_fk"

@@ -26,8 +26,8 @@ _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 def owner(one: Owner) -> dict[str, Any]:
     """The owner's columns of a run."""
     who = one.identity
-    values = (who.host, who.boot_id, who.pid_ns, who.pid, who.start_ticks, one.user or "?", one.since)
-    return dict(zip(OWNER_COLUMNS, values, strict=True))
+    process = (who.host, who.boot_id, who.pid_ns, who.pid, who.start_ticks, who.machine_id)
+    return dict(zip(OWNER_COLUMNS, (*process, one.user or "?", one.since), strict=True))
 
 
 def claim_task(run_id: int, one: Claim) -> Row:
@@ -49,6 +49,7 @@ def insert_attempt(run_id: int, one: Claim) -> Row:
         who.start_ticks,
         one.log,
         one.claimed_at,
+        who.machine_id,
     )
 
 
@@ -95,7 +96,7 @@ def this_task(run_id: int, one: Reset) -> Row:
 
 def note_start(run_id: int, one: Progress) -> Row:
     """For NOTE_START."""
-    return (one.started_at, one.pid, run_id, one.task_no, one.attempt)
+    return (one.started_at, one.pid, one.leader_ticks, run_id, one.task_no, one.attempt)
 
 
 def note_facts(run_id: int, one: Progress) -> Row:

@@ -114,13 +114,13 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An mflow of tomorrow, with one migration more."""
     folder = tmp_path / "db"
     shutil.copytree(scripts.folder(), folder)
-    (folder / "versions" / "0002_tomorrow.py").write_text(
+    (folder / "versions" / "0003_tomorrow.py").write_text(
         "import sqlalchemy as sa\nfrom alembic import op\n\n"
-        f"revision = '0002'\ndown_revision = '{scripts.VERSIONS[-1]}'\n\n"
+        f"revision = '0003'\ndown_revision = '{scripts.VERSIONS[-1]}'\n\n"
         "def upgrade():\n    op.add_column('mflow_runs', sa.Column('tomorrow', sa.Integer))\n"
     )
     monkeypatch.setattr(scripts, "folder", lambda: folder)
-    monkeypatch.setattr(scripts, "VERSIONS", (*scripts.VERSIONS, "0002"))
+    monkeypatch.setattr(scripts, "VERSIONS", (*scripts.VERSIONS, "0003"))
 
 
 def test_older_sqlite_file_is_upgraded_by_a_run_alone(
@@ -129,11 +129,11 @@ def test_older_sqlite_file_is_upgraded_by_a_run_alone(
     store = sqlite.open()
     run = create(store)
     request.getfixturevalue("next_version")
-    with pytest.raises(StoreOutdated, match="of version 0001; this mflow needs 0002") as caught:
+    with pytest.raises(StoreOutdated, match="of version 0002; this mflow needs 0003") as caught:
         open_store(sqlite.where)
     assert "mflow db upgrade" in caught.value.hint
     with closing(open_store(sqlite.where, create=True)) as new:
-        assert new.schema_version() == "0002"
+        assert new.schema_version() == "0003"
         assert new.read_run(run.id) == run
     assert sqlite.select("SELECT tomorrow FROM mflow_runs") == [(None,)]
 
@@ -144,11 +144,11 @@ def test_migration_that_fails_leaves_a_sqlite_file_as_it_was(
     store = sqlite.open()
     create(store)
     request.getfixturevalue("next_version")
-    with (scripts.folder() / "versions" / "0002_tomorrow.py").open("a") as file:
+    with (scripts.folder() / "versions" / "0003_tomorrow.py").open("a") as file:
         file.write("    op.execute('NONSENSE')\n")
     with pytest.raises(Exception, match="NONSENSE"):
         admin.upgrade(sqlite.where)
-    assert admin.check(sqlite.where).found == "0001"
+    assert admin.check(sqlite.where).found == "0002"
     with pytest.raises(sqlite3.OperationalError, match="no such column"):
         _raw(sqlite, "SELECT tomorrow FROM mflow_runs")
 
@@ -164,10 +164,10 @@ def test_oracle_is_upgraded_only_when_told(oracle: Database, request: pytest.Fix
     create(store)
     request.getfixturevalue("next_version")
     try:
-        with pytest.raises(StoreOutdated, match="of version 0001; this mflow needs 0002"):
+        with pytest.raises(StoreOutdated, match="of version 0002; this mflow needs 0003"):
             open_store(oracle.where, create=True)
         before, after = admin.upgrade(oracle.where)
-        assert (before.found, after.found) == ("0001", "0002")
+        assert (before.found, after.found) == ("0002", "0003")
         open_store(oracle.where).close()
     finally:
         drop_everything(store)

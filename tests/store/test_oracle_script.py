@@ -48,6 +48,8 @@ def test_tables_and_columns_as_parsed_are_those_of_the_metadata(sent: list[str])
             found[schema.this.name] = [
                 each.name for each in schema.expressions if isinstance(each, exp.ColumnDef)
             ]
+        elif added := re.match(r"ALTER TABLE (\S+) ADD (\w+) ", statement):
+            found[added[1]].append(added[2])
     wanted = {table.name: [column.name for column in table.columns] for table in metadata.sorted_tables}
     assert found == wanted | {VERSION_TABLE: ["version_num"]}
 
