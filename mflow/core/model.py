@@ -120,11 +120,12 @@ class Identity:
     """Which process, without doubt: a pid alone may be another process tomorrow.
 
     `start_ticks` is field 22 of /proc/PID/stat (clock ticks since boot), `pid_ns` the inode of its pid
-    namespace, `boot_id` the kernel's random id of this boot. A process is told by these; the id of the machine, which
-    a container may lack and a cloned disk may share, only says where to look.
+    namespace, `boot_id` the kernel's random id of this boot. A process is told by these. The host's name, which may
+    be changed or given twice, and the id of the machine, which a container may lack and a cloned disk may share, only
+    say where to look (`core.kernels`).
     """
 
-    host: str
+    host: str = field(compare=False)
     boot_id: str
     pid_ns: int
     pid: int
@@ -133,7 +134,7 @@ class Identity:
 
     def same_kernel(self, other: "Identity") -> bool:
         """True if a pid of the one can be looked up by the other."""
-        return (self.host, self.boot_id, self.pid_ns) == (other.host, other.boot_id, other.pid_ns)
+        return (self.boot_id, self.pid_ns) == (other.boot_id, other.pid_ns)
 
 
 class AttemptEnd(NamedTuple):

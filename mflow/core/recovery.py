@@ -9,9 +9,9 @@ A RUNNING row:
     where the worker ran     worker  outcome file  log                      decision
     -----------------------  ------  ------------  -----------------------  -----------------------------------
     anywhere                 any     matches       any (but see Secure)     Take what the file says
-    another host, pid        -       none          any                      Take UNKNOWN: it cannot be probed
+    another machine, pid     -       none          any                      Take UNKNOWN: it cannot be probed
       namespace; not known
-    this host, another boot  -       none          any                      Take LOST: the restart ended it
+    here before a restart    -       none          any                      Take LOST: the restart ended it
     here                     alive   none          FOUND or UNPROVEN        Adopt
     here                     alive   none          ABSENT                   Secure: it may begin this instant
     here                     any     none          SECURED                  NotBegun, its number is spent
@@ -19,6 +19,8 @@ A RUNNING row:
     here                     dead    none          FOUND or UNPROVEN        Sweep, then Take LOST, or UNKNOWN if
                                                                               the sweep left survivors
     here                     hidden  none          any                      Take UNKNOWN
+
+    (which of these places it was: `core.kernels`)
 
 A FAILED row that is unproven, at a later resume: where a RUNNING row leads to Adopt or to survivors, it Stays
 as it is; a file with a good end is Settled; all else, another host included (this resume is the operator's word),
@@ -39,6 +41,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from mflow.core.kernels import difference, was_restarted
 from mflow.core.model import AttemptEnd, Identity, TaskRow
 from mflow.core.states import Outcome, TaskState
 
@@ -149,7 +152,7 @@ def _of_running(row: TaskRow, evidence: Evidence) -> Decision:
         return Take(evidence.outcome)
     if row.worker is None or not _can_be_told(row.worker, evidence):
         return Take(_unknown(row, _not_visible(row.worker, evidence.here)))
-    if _is_restarted(row.worker, evidence.here):
+    if was_restarted(row.worker, evidence.here):
         return Take(_lost(row, f"{_place(row)} was restarted while it ran"))
     if evidence.log is LogTrace.SECURED:
         return NotBegun(spent=True)
@@ -174,9 +177,9 @@ def _of_failed(row: TaskRow, evidence: Evidence) -> Decision:
     if evidence.outcome is not None and not evidence.outcome.survivors:
         return Again()
     worker, here = row.worker, evidence.here
-    if worker is None or not (worker.same_kernel(here) or _is_restarted(worker, here)):
+    if worker is None or not (worker.same_kernel(here) or was_restarted(worker, here)):
         return Again(f"{_not_visible(worker, here)}; it is run again on the word of this resume")
-    if _is_restarted(worker, here) or evidence.log is LogTrace.SECURED:
+    if was_restarted(worker, here) or evidence.log is LogTrace.SECURED:
         return Again()
     if evidence.worker_alive is None:
         return Stays(f"{_not_visible(worker, here)}: resume as a user who may see it")
@@ -205,12 +208,7 @@ def _is_only_refusal(evidence: Evidence) -> bool:
 def _can_be_told(worker: Identity, evidence: Evidence) -> bool:
     if worker.same_kernel(evidence.here):
         return evidence.worker_alive is not None
-    return _is_restarted(worker, evidence.here)
-
-
-def _is_restarted(worker: Identity, here: Identity) -> bool:
-    """No process outlives its kernel. (Two machines that share a name are one to us.)"""
-    return worker.host == here.host and worker.boot_id != here.boot_id
+    return was_restarted(worker, evidence.here)
 
 
 def _may_have_begun(row: TaskRow, log: LogTrace) -> bool:
@@ -249,8 +247,6 @@ def _not_visible(worker: Identity | None, here: Identity) -> str:
     if worker is None:
         return "its row names no worker, so whether it still runs cannot be told"
     whose = f"it ran on host {worker.host}, worker pid {worker.pid}"
-    if worker.host != here.host:
-        return f"{whose}, which cannot be seen from host {here.host}"
-    if worker.pid_ns != here.pid_ns:
-        return f"{whose}, in a container or pid namespace that cannot be seen from here"
-    return f"{whose}, which this user may not see"
+    if worker.same_kernel(here):
+        return f"{whose}, which this user may not see"
+    return f"{whose}, {difference(worker, here)}"

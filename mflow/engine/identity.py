@@ -3,6 +3,7 @@
 import errno
 import functools
 import os
+import re
 import select
 import signal
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from mflow.core.model import Identity
 
+_MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 _START_TICKS = 22 - 3  # its place among the fields behind the command's name, which is the second
 
 
@@ -110,9 +112,10 @@ def _this_kernel() -> tuple[str, str, int]:
 def _machine_id() -> str | None:
     """Of the installed system (machine-id(5)); None where there is none, as in many containers."""
     try:
-        return Path("/etc/machine-id").read_text("ascii").strip()[:64] or None
+        text = Path("/etc/machine-id").read_text("ascii").strip()
     except (OSError, ValueError):
         return None
+    return text if _MACHINE_ID.fullmatch(text) else None  # "uninitialized" is on every new disk
 
 
 def _start_ticks(pid: int) -> int | None:

@@ -5,7 +5,7 @@ import select
 import signal
 
 from mflow.core.errors import RunOwned
-from mflow.core.model import RunRow
+from mflow.core.model import Identity, RunRow
 from mflow.engine.identity import is_alive, open_verified, own_identity, signal_pidfd, signal_verified
 
 TAKE_OVER_SECONDS = 10.0
@@ -15,17 +15,22 @@ TAKE_OVER_SECONDS = 10.0
 def owner_alive(run: RunRow) -> bool | None:
     """True or False where the owner can be looked up (this kernel), or by its lease; None without an owner.
 
-    On another host only the lease tells: while it lasts, the owner counts as alive.
+    Elsewhere only the lease tells: while it lasts, the owner counts as alive. So it is after a restart of this very
+    machine: another one may bear its name, and even its machine id.
     """
     if run.owner is None:
         return None
-    here = own_identity()
-    theirs = run.owner.identity
-    if theirs.same_kernel(here) and (alive := is_alive(theirs)) is not None:
-        return alive
-    if theirs.host == here.host and theirs.boot_id != here.boot_id:
-        return False
-    return not run.lease_expired
+    alive = _seen_alive(run.owner.identity)
+    return not run.lease_expired if alive is None else alive
+
+
+def only_lease_tells(run: RunRow) -> bool:
+    """Whether the run has an owner that cannot be looked up from here."""
+    return run.owner is not None and _seen_alive(run.owner.identity) is None
+
+
+def _seen_alive(owner: Identity) -> bool | None:
+    return is_alive(owner) if owner.same_kernel(own_identity()) else None
 
 
 def wake(run: RunRow) -> bool:

@@ -8,8 +8,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from mflow.core.states import Outcome
 from mflow.engine.evidence import fallback_folder
+from mflow.engine.identity import own_identity
 from tests.chaos import census
 from tests.chaos.site import Run, Site, eventually
 
@@ -142,7 +145,7 @@ def test_an_owner_on_another_host_is_alive_until_its_lease_runs_out(site: Site) 
     refused = site.mflow("resume", str(run.id))
     assert refused.code == 3
     assert "elsewhere" in refused.err
-    site.change("UPDATE mflow_runs SET lease_until_at = '2001-01-01 00:00:00.000000'")
+    site.change(LEASE_OVER)
     gate.open()
     taken = site.mflow("resume", str(run.id))
     assert taken.code == 1, taken
@@ -153,6 +156,78 @@ def test_an_owner_on_another_host_is_alive_until_its_lease_runs_out(site: Site) 
     assert len(site.attempts(run.id, "b")) == 1
 
 
+LEASE_OVER = "UPDATE mflow_runs SET lease_until_at = '2001-01-01 00:00:00.000000'"
+
+
+def restarted(**other: str | None) -> list[str]:
+    """Statements after which a run looks like one of this machine before its restart, but for what is other."""
+    values = {"boot_id": "before", "machine_id": own_identity().machine_id, **other}
+    return [
+        f"UPDATE {table} SET " + ", ".join(f"{who}_{name} = {_sql(value)}" for name, value in values.items())
+        for table, who in (("mflow_runs", "owner"), ("mflow_attempts", "worker"))
+    ]
+
+
+def _sql(value: str | None) -> str:
+    return "NULL" if value is None else f"'{value}'"
+
+
+@pytest.mark.parametrize("machine_id", [None, "f" * 32])
+def test_a_machine_of_the_same_name_is_not_taken_for_this_one_restarted(
+    site: Site, machine_id: str | None
+) -> None:
+    """What runs there is not ended by what happens here: not now, and not when its lease has run out."""
+    gate = site.gate("a")
+    site.tasks(a=gate.command("echo once"), b="true")
+    run = site.run()
+    gate.pid()
+    eventually(lambda: site.states(run.id)["b"] == "SUCCESS")
+    run.kill(signal.SIGSTOP)
+    site.change(*restarted(machine_id=machine_id))
+    refused = site.mflow("resume", str(run.id))
+    assert refused.code == 3
+    assert socket.gethostname() in refused.err
+    assert "machine id" in refused.err
+    assert site.row(run.id).fence == 1
+    site.change(LEASE_OVER)
+    taken = site.mflow("resume", str(run.id))
+    assert taken.code == 1, taken
+    end = site.rows(run.id)["a"].end
+    assert end is not None
+    assert end.outcome is Outcome.UNKNOWN
+    assert socket.gethostname() in (end.message or "")
+    assert "machine id" in (end.message or "")
+    assert len(site.attempts(run.id, "a")) == 1
+    gate.open()
+    run.kill(signal.SIGCONT)
+    assert run.end().code == 3
+
+
+def test_a_renamed_host_is_the_same_host(site: Site) -> None:
+    gate = site.gate("a")
+    site.tasks(a=gate.command("echo once"))
+    run = site.run()
+    gate.pid()
+    eventually(lambda: site.is_running(run.id, "a"))
+    site.change(
+        "UPDATE mflow_runs SET owner_host = 'as-it-was'",
+        "UPDATE mflow_attempts SET worker_host = 'as-it-was'",
+    )
+    refused = site.mflow("resume", str(run.id))
+    assert refused.code == 3
+    assert "--takeover" in refused.err
+    run.kill()
+    second = site.resume(run.id)
+    eventually(lambda: "adopted" in site.master_log())
+    gate.open()
+    assert second.end().code == 0
+    assert site.printed(run.id, "a") == "once\n"
+    assert len(site.attempts(run.id, "a")) == 1
+
+
+@pytest.mark.skipif(
+    own_identity().machine_id is None, reason="a machine without an id: nothing proves a restart"
+)
 def test_what_ran_when_the_machine_was_restarted_is_lost_and_taken_up_again(site: Site) -> None:
     gate = site.gate("a")
     site.tasks(a=gate.command("echo a"), b={"depends": ["a"], "command": "true"})
@@ -160,10 +235,13 @@ def test_what_ran_when_the_machine_was_restarted_is_lost_and_taken_up_again(site
     gate.pid()
     run.kill()
     census.end_all(site.mark)
-    site.change(
-        "UPDATE mflow_runs SET owner_boot_id = 'before'",
-        "UPDATE mflow_attempts SET worker_boot_id = 'before'",
-    )
+    site.change(*restarted())
+    early = site.mflow("resume", str(run.id))
+    assert early.code == 3
+    assert "its lease runs until" in early.err
+    assert f"wait until then and type: mflow resume {run.id}" in early.err
+    assert len(site.attempts(run.id, "a")) == 1
+    site.change(LEASE_OVER)
     second = site.resume(run.id)
     gate.pid()
     gate.open()

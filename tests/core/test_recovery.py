@@ -24,17 +24,21 @@ from mflow.core.recovery import (
 )
 from mflow.core.states import Outcome, TaskState
 
-HERE = Identity("batch1", "boot-a", 1, 50, 500)
-WORKER = Identity("batch1", "boot-a", 1, 4700, 900)
+HERE = Identity("batch1", "boot-a", 1, 50, 500, "machine-a")
+WORKER = Identity("batch1", "boot-a", 1, 4700, 900, "machine-a")
 STARTED = datetime(2024, 1, 1, tzinfo=UTC)
 
 SUCCEEDED = AttemptEnd(Outcome.EXITED, 0)
 FAILED = AttemptEnd(Outcome.EXITED, 3)
 REFUSED = AttemptEnd(Outcome.NOT_STARTED)
 
-ELSEWHERE = replace(WORKER, host="batch2")
+ELSEWHERE = replace(WORKER, host="batch2", boot_id="boot-y", machine_id="machine-b")
 CONTAINER = replace(WORKER, pid_ns=2)
 REBOOTED = replace(WORKER, boot_id="boot-z")
+NAMESAKE = replace(REBOOTED, machine_id="machine-b")
+NAMELESS = replace(REBOOTED, machine_id=None)  # as rows of version 0001 are
+RENAMED = replace(WORKER, host="batch1-old")
+EVERYWHERE = (WORKER, ELSEWHERE, CONTAINER, REBOOTED, NAMESAKE, NAMELESS, RENAMED, None)
 
 
 def _running(worker: Identity | None = WORKER, *, pid: int | None = None) -> TaskRow:
@@ -65,7 +69,7 @@ def _taken(decision: Decision) -> AttemptEnd:
 # ------------------------------------------------------------------------------------------- running rows
 
 
-@pytest.mark.parametrize("worker", [WORKER, ELSEWHERE, CONTAINER, REBOOTED, None])
+@pytest.mark.parametrize("worker", EVERYWHERE)
 @pytest.mark.parametrize("log", LogTrace)
 @pytest.mark.parametrize("end", [SUCCEEDED, FAILED])
 def test_a_matching_file_is_taken_wherever_the_worker_ran(
@@ -77,7 +81,15 @@ def test_a_matching_file_is_taken_wherever_the_worker_ran(
 
 @pytest.mark.parametrize(
     ("worker", "words"),
-    [(ELSEWHERE, "batch2"), (CONTAINER, "pid namespace"), (None, "no worker"), (WORKER, "may not see")],
+    [
+        (ELSEWHERE, "batch2"),
+        (CONTAINER, "pid namespace"),
+        (NAMESAKE, "another machine of the same name"),
+        (NAMELESS, "without a machine id"),
+        (None, "no worker"),
+        (WORKER, "may not see"),
+        (RENAMED, "may not see"),
+    ],
 )
 @pytest.mark.parametrize("log", LogTrace)
 def test_what_cannot_be_probed_is_unknown_and_says_where_it_ran(
@@ -96,6 +108,11 @@ def test_a_restarted_host_ended_everything_but_proves_no_missing_start(log: LogT
     assert end.outcome is Outcome.LOST
     assert end.message is not None
     assert "batch1" in end.message
+
+
+def test_a_changed_host_name_is_no_other_host() -> None:
+    assert isinstance(decide(_running(RENAMED), _seen(True, LogTrace.FOUND)), Adopt)
+    assert isinstance(decide(_failed(UNKNOWN, RENAMED), _seen(True, LogTrace.FOUND)), Stays)
 
 
 @pytest.mark.parametrize("log", [LogTrace.FOUND, LogTrace.UNPROVEN])
@@ -227,7 +244,7 @@ def _all_evidence() -> list[Evidence]:
     ]
 
 
-@pytest.mark.parametrize("worker", [WORKER, ELSEWHERE, CONTAINER, REBOOTED, None])
+@pytest.mark.parametrize("worker", EVERYWHERE)
 @pytest.mark.parametrize("pid", [None, 4711])
 def test_a_running_row_is_always_decided(worker: Identity | None, pid: int | None) -> None:
     for evidence in _all_evidence():
@@ -237,7 +254,7 @@ def test_a_running_row_is_always_decided(worker: Identity | None, pid: int | Non
             assert evidence.survivors is None
 
 
-@pytest.mark.parametrize("worker", [WORKER, ELSEWHERE, CONTAINER, REBOOTED, None])
+@pytest.mark.parametrize("worker", EVERYWHERE)
 @pytest.mark.parametrize("end", [UNKNOWN, NOT_ENDED])
 def test_an_unproven_row_is_always_decided(worker: Identity | None, end: AttemptEnd) -> None:
     for evidence in _all_evidence():

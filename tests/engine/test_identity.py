@@ -80,9 +80,7 @@ def test_a_pidfd_of_exactly_this_process(sleeper: subprocess.Popen[bytes]) -> No
     assert not signal_verified(identity, signal.SIGTERM)
 
 
-@pytest.mark.parametrize(
-    "other", [{"start_ticks": 1}, {"boot_id": "another"}, {"host": "elsewhere"}, {"pid_ns": 1}]
-)
+@pytest.mark.parametrize("other", [{"start_ticks": 1}, {"boot_id": "another"}, {"pid_ns": 1}])
 def test_another_process_with_the_same_pid_is_not_touched(
     sleeper: subprocess.Popen[bytes], other: dict[str, object]
 ) -> None:
@@ -94,6 +92,13 @@ def test_another_process_with_the_same_pid_is_not_touched(
     assert not signal_verified(imposter, signal.SIGKILL)
     assert descriptors_open() == descriptors
     assert sleeper.poll() is None
+
+
+def test_a_changed_host_name_is_the_same_process(sleeper: subprocess.Popen[bytes]) -> None:
+    identity = identity_of(sleeper.pid)
+    assert identity is not None
+    assert signal_verified(replace(identity, host="renamed", machine_id=None), signal.SIGTERM)
+    assert sleeper.wait() == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("pid", [-1, 0, 1 << 22, 1 << 31, 1 << 70])

@@ -97,7 +97,7 @@ def test_whatever_an_end_holds_comes_back(log: str, fallback: str, read: Read, e
         {"task_no": 4},
         {"attempt": 1},
         {"worker": replace(WORKER, start_ticks=123457)},
-        {"worker": replace(WORKER, host="elsewhere")},
+        {"worker": replace(WORKER, boot_id="another")},
     ],
 )
 def test_it_counts_only_if_everything_matches(

@@ -215,7 +215,7 @@ class Life:
         self.troubles -= 1
         deed = self.rng.choice(
             (self._change_limit, self._change_limit, self._stop, self._cancel, self._freeze, self._take_over)
-            + ((self._reboot, self._delete_folder) if self.rng.random() < 0.5 else ())
+            + ((self._reboot, self._rename, self._delete_folder) if self.rng.random() < 0.5 else ())
         )
         if self.rng.random() < 0.3 and any(worker.queue for worker in self.world.workers):
             deed = self.rng.choice((self._stop, self._cancel))
@@ -272,6 +272,11 @@ class Life:
         }
         world.rebooted = True
 
+    def _rename(self) -> None:
+        """The host gets another name: what runs there runs on."""
+        host = self._host()
+        host.name = "renamed" if host.name != "renamed" else "batch1"
+
     def _delete_folder(self) -> None:
         """rm -rf; not in the very moment between a worker's last look and its beginning."""
         host = self._host()
@@ -291,7 +296,7 @@ class Life:
 
     def _resume(self, host: Host, *, cancel: bool = False) -> None:
         owner = self.store.owner
-        if owner is not None and owner.host != host.name:
+        if owner is not None and not owner.same_kernel(host.identity(0)):
             self.world.jump(LEASE_SECONDS + 1)  # it counts as dead only then
         edit = self._edit if self.rough and self.store.fence and self.rng.random() < 0.15 else None
         SimulatedSupervisor(self.world, host, cancel=cancel, edit=edit)

@@ -29,6 +29,7 @@ class Plan:
     messy: float  # how likely an attempt leaves processes behind
     kill_with_supervisor: bool
     two_hosts: bool
+    namesakes: bool  # both hosts have the same name
     latency: float  # how likely a worker does something else before it hears what was said to it
     sluggish: float  # how likely workers do nothing at a step in which somebody else could
     healed: bool = False  # from now on everything ends well
@@ -89,6 +90,7 @@ def draw_plan(rng: Random) -> Plan:
         messy=rng.choice((0.0, 0.0, 0.1)),
         kill_with_supervisor=rng.random() < 0.2,
         two_hosts=rng.random() < 0.15,
+        namesakes=rng.random() < 0.5,
         latency=rng.choice((0.0, 0.5, 0.9)),
         sluggish=rng.choice((0.0, 0.0, 0.9)),
     )

@@ -247,7 +247,7 @@ class SimulatedStore:
         """Only what ran on another host may run again without a proof that it is over."""
         execution = self.world.executions.get(attempt)
         owner, worker = self.owner, row.worker
-        if owner is not None and worker is not None and worker.host != owner.host:
+        if owner is not None and worker is not None and worker.machine_id != owner.machine_id:
             self.world.forsaken.add(attempt)
             self.world.seen["run again on an operator's word"] += 1
         else:

@@ -135,7 +135,7 @@ class SimulatedSupervisor:
     def _run(self) -> Steps:
         yield "a resume before it owns the run"
         try:
-            lapsed = self._seen_owner is not None and self._seen_owner.host != self.host.name
+            lapsed = self._seen_owner is not None and not self._seen_owner.same_kernel(self.identity)
             self.fence = self.store.acquire(self.identity, self._seen_fence, lapsed=lapsed)
         except Superseded:
             self.world.seen["a resume lost the race"] += 1
@@ -313,7 +313,7 @@ class SimulatedSupervisor:
         owner = self.store.last_owner
         assert owner is not None
         mine = self.fence == self.store.fence
-        expect(mine or owner.host == self.host.name, "dispatches a run of another host", self.fence)
+        expect(mine or self.host.is_of(owner), "dispatches a run of another host", self.fence)
 
     def _say(self, number: int, kind: str, what: Any) -> None:
         self._active = True

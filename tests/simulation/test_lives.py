@@ -48,7 +48,7 @@ MUST_HAPPEN = (
     "no try was used up",
     *(
         f"operator: {deed}"
-        for deed in ("cancel", "change_limit", "delete_folder", "freeze", "reboot", "stop")
+        for deed in ("cancel", "change_limit", "delete_folder", "freeze", "reboot", "rename", "stop")
     ),
 )
 """A proof that never met these would prove little."""

@@ -32,8 +32,9 @@ class Broken(AssertionError):
 
 @dataclass(slots=True)
 class Host:
-    """A machine: what is in the folder of the run there, and which boot it is."""
+    """A machine: what is in the folder of the run there, and which boot it is. Its name may be another's, too."""
 
+    machine_id: str
     name: str
     boots: int = 0
     logs: dict[Attempt, str] = field(default_factory=dict)
@@ -42,7 +43,11 @@ class Host:
 
     def identity(self, pid: int) -> Identity:
         """Of a process that is started now."""
-        return Identity(self.name, f"boot-{self.boots}", 1, pid, pid)
+        return Identity(self.name, f"{self.machine_id}-{self.boots}", 1, pid, pid, self.machine_id)
+
+    def is_of(self, identity: Identity) -> bool:
+        """Whether this process is or was one of this machine, whatever it was called and however often restarted."""
+        return identity.machine_id == self.machine_id
 
 
 @dataclass(slots=True, eq=False)
@@ -66,7 +71,7 @@ class World:
         self.plan, self.rng = plan, rng
         self.seconds = 0.0
         self._now = Now(EPOCH, 0.0)
-        self.hosts = [Host("batch1"), Host("batch2")]
+        self.hosts = [Host("m1", "batch1"), Host("m2", "batch1" if plan.namesakes else "batch2")]
         self.workers: list[SimulatedWorker] = []  # alive
         self.supervisors: list[SimulatedSupervisor] = []  # alive
         self.orphans: list[Execution] = []  # their worker is dead
@@ -134,7 +139,8 @@ class World:
         halting = any(one.halted_at is not None for one in self.supervisors)
         end, lasts = self.plan.fate(self.rng, halting=halting)
         execution = Execution(attempt, worker, self.seconds + lasts, end, self.seconds)
-        execution.counted = self.store.rows[attempt[0]].state is TaskState.RUNNING
+        running = self.store.rows[attempt[0]].state is TaskState.RUNNING
+        execution.counted = running and attempt not in self.forsaken
         self.executions[attempt] = worker.executing = execution
         self.open.setdefault(attempt[0], []).append(execution)
         self._check_limit()
