@@ -47,7 +47,7 @@ CREATE TABLE mflow_version (
 
 -- Running upgrade  -> 0001
 
-CREATE SEQUENCE mflow_runs_seq;
+CREATE SEQUENCE mflow_runs_seq NOCACHE ORDER;
 
 COMMENT ON TABLE mflow_version IS 'Which version these tables are of; written by migrations alone';
 
@@ -328,7 +328,13 @@ COMMENT ON COLUMN mflow_environments.environment IS 'What its files took from it
 
 CREATE INDEX mflow_runs_parent_ix ON mflow_runs (parent_run, parent_uid);
 
+CREATE INDEX mflow_runs_created_ix ON mflow_runs (created_at, id);
+
 CREATE INDEX mflow_tasks_id_ix ON mflow_tasks (run_id, task_id);
+
+ALTER SEQUENCE mflow_runs_seq NOCACHE ORDER INCREMENT BY 1;
+
+ALTER TABLE mflow_attempts NOPARALLEL PCTFREE 60;
 
 UPDATE mflow_version SET version_num='0002' WHERE mflow_version.version_num = '0001';
 

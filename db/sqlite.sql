@@ -124,6 +124,8 @@ CREATE TABLE mflow_environments (
 
 CREATE INDEX mflow_runs_parent_ix ON mflow_runs (parent_run, parent_uid);
 
+CREATE INDEX mflow_runs_created_ix ON mflow_runs (created_at, id);
+
 CREATE INDEX mflow_tasks_id_ix ON mflow_tasks (run_id, task_id);
 
 UPDATE mflow_version SET version_num='0002' WHERE mflow_version.version_num = '0001';

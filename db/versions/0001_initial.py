@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.schema import CreateSequence, DropSequence, Sequence
+from sqlalchemy.schema import DropSequence, Sequence
 
 revision = "0001"
 down_revision = None
@@ -15,7 +15,7 @@ RUN_IDS = Sequence("mflow_runs_seq")
 def upgrade() -> None:
     """Make everything."""
     if op.get_context().dialect.supports_sequences:
-        op.execute(CreateSequence(RUN_IDS))
+        op.execute("CREATE SEQUENCE mflow_runs_seq NOCACHE ORDER")  # 0002 says why
     if op.get_context().dialect.supports_comments:
         op.create_table_comment(
             "mflow_version", "Which version these tables are of; written by migrations alone"

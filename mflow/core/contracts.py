@@ -104,7 +104,7 @@ class Store(Protocol):
         ...
 
     def newest_run(self) -> RunRow | None:
-        """The run with the highest id."""
+        """The run that was made last."""
         ...
 
     def list_runs(self, limit: int | None = None) -> Sequence[RunSummary]:

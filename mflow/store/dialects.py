@@ -6,6 +6,7 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 from operator import itemgetter
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -18,7 +19,7 @@ from mflow.core.oracle_errors import explain
 from mflow.store import sqlite_file
 from mflow.store.failures import Failure, Kind
 from mflow.store.statements import Row, Statement
-from mflow.store.tables import UtcTimestamp, instant_to_text, run_ids
+from mflow.store.tables import UtcTimestamp, instant_to_text, run_ids, runs
 
 BUSY_SECONDS = 5.0
 """One bounded attempt: how long a statement waits for another process's lock on a SQLite file."""
@@ -30,6 +31,7 @@ class Dialect:
     name: str
     driver_errors: tuple[type[Exception], ...]  # what the driver itself raises
     upgrades_itself = False  # by any `mflow run`; else only by `mflow db upgrade`
+    newest_first: Sequence[sa.ColumnElement[Any]] = (runs.c.id.desc(),)
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
@@ -182,6 +184,8 @@ class Oracle(Dialect):
     """Oracle by python-oracledb. Its tables may share a schema with those of the tool that mflow takes the place of."""
 
     name = "oracle"
+    # A sequence that somebody has made anew may hand out lower numbers, or each instance of a cluster those it keeps.
+    newest_first = (runs.c.created_at.desc(), runs.c.id.desc())
 
     def __init__(self) -> None:
         import oracledb

@@ -17,13 +17,15 @@ from mflow.store.clock import utc_now
 from mflow.store.statements import given, parameters
 from mflow.store.tables import attempts, definitions, runs, tasks
 
+Order = Sequence[sa.ColumnElement[Any]]
+"""What a query sorts by."""
+
 _LEASE_EXPIRED = sa.case(
     (runs.c.lease_until_at < utc_now(), sa.literal_column("1")), else_=sa.literal_column("0")
 ).label("lease_expired")
 _RUN = sa.select(runs, _LEASE_EXPIRED)
 _RUN_BY_ID = _RUN.where(runs.c.id == given("run", runs.c.id))
 _RUN_BY_UID = _RUN.where(runs.c.run_uid == given("uid", runs.c.run_uid))
-_NEWEST = _RUN.where(runs.c.id == sa.select(sa.func.max(runs.c.id)).scalar_subquery())
 
 _END = (
     attempts.c.outcome,
@@ -110,14 +112,9 @@ def run_by_uid(conn: Connection, uid: str) -> RunRow | None:
     return _one_run(conn.execute(_RUN_BY_UID, parameters(uid=uid)).first())
 
 
-def newest_run(conn: Connection) -> RunRow | None:
-    """The run with the highest id, or None."""
-    return _one_run(conn.execute(_NEWEST).first())
-
-
-def newest_runs(conn: Connection, limit: int | None) -> list[RunRow]:
-    """Newest first; all of them, or `limit`."""
-    return [_run(row) for row in conn.execute(_RUN.order_by(runs.c.id.desc()).limit(limit))]
+def newest_runs(conn: Connection, order: Order, limit: int | None) -> list[RunRow]:
+    """In that order, newest first; all of them, or `limit`."""
+    return [_run(row) for row in conn.execute(_RUN.order_by(*order).limit(limit))]
 
 
 def counts(conn: Connection, lowest: int, highest: int) -> dict[int, dict[TaskState, int]]:

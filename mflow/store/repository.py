@@ -159,15 +159,17 @@ class SqlStore:
         return row
 
     def newest_run(self) -> RunRow | None:
-        """The run with the highest id."""
+        """The run that was made last."""
         with self._reading() as conn:
-            return reading.newest_run(conn)
+            found = reading.newest_runs(conn, self.dialect.newest_first, 1)
+        return found[0] if found else None
 
     def list_runs(self, limit: int | None = None) -> list[RunSummary]:
         """Newest first, each with the number of its tasks in every state."""
         with self._reading() as conn:
-            found = reading.newest_runs(conn, limit)
-            numbers = reading.counts(conn, found[-1].id, found[0].id) if found else {}
+            found = reading.newest_runs(conn, self.dialect.newest_first, limit)
+            ids = [run.id for run in found]
+            numbers = reading.counts(conn, min(ids), max(ids)) if found else {}
         return [RunSummary(run, _all_four(numbers.get(run.id, {}))) for run in found]
 
     def counts(self, run_id: int) -> dict[TaskState, int]:

@@ -98,7 +98,7 @@ def _machine(who: str) -> sa.Column[Any]:
 metadata = sa.MetaData()
 
 run_ids = sa.Sequence("mflow_runs_seq", metadata=metadata)
-"""Numbers the runs where the database has sequences; SQLite numbers them by itself."""
+"""Numbers the runs in their order where the database has sequences; SQLite numbers them by itself."""
 
 runs = sa.Table(
     "mflow_runs",
@@ -144,6 +144,7 @@ runs = sa.Table(
     sa.UniqueConstraint("run_uid", name="mflow_runs_uid_uk"),
     _one_of("state", RunState, "mflow_runs_state_ck"),
     sa.Index("mflow_runs_parent_ix", "parent_run", "parent_uid"),
+    sa.Index("mflow_runs_created_ix", "created_at", "id"),
     comment="A run of a task file by mflow",
     sqlite_autoincrement=True,
 )

@@ -100,6 +100,22 @@ def test_ids_ascend_and_the_newest_comes_first(store: SqlStore) -> None:
     assert all(set(each.counts) == set(TaskState) for each in store.list_runs())
 
 
+@pytest.mark.oracle
+def test_newest_run_is_the_last_one_made_whatever_its_number(oracle: Database) -> None:
+    """A sequence may have been made anew, or hand out numbers that another instance has kept back."""
+    store = oracle.open()
+    runs = [create(store, count) for count in (1, 2, 3)]
+    oracle.execute(
+        f"UPDATE mflow_runs SET created_at = created_at + INTERVAL '1' HOUR WHERE id = {runs[0].id}"
+    )
+    newest = store.newest_run()
+    assert newest is not None
+    assert newest.id == runs[0].id
+    listed = store.list_runs()
+    assert [each.run.id for each in listed] == [runs[0].id, runs[2].id, runs[1].id]
+    assert [each.counts[PENDING] for each in listed] == [1, 3, 2]
+
+
 def test_nasty_task_ids_come_back(store: SqlStore) -> None:
     tasks = tuple(Task(id=name, type="bash", options={"command": name}) for name in NASTY)
     run = store.create_run(new_run(definition=definition(tasks=tasks)), log_directory="/l")

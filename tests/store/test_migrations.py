@@ -19,6 +19,7 @@ from mflow.store import admin, migrations, render, scripts
 from mflow.store.connect import open_store
 from mflow.store.repository import SqlStore
 from mflow.store.tables import VERSION_TABLE, metadata, run_ids
+from tests.store import older_tables
 from tests.store.databases import Control, Database
 from tests.store.samples import create
 
@@ -196,6 +197,51 @@ def test_upgrade_of_oracle_goes_on_where_it_was_interrupted(
     _, after = admin.upgrade(oracle.where)
     assert after.up_to_date
     create(oracle.open())
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE mflow_runs ADD idle_seconds",
+        "COMMENT ON COLUMN mflow_attempts.leader_start_ticks",
+        "CREATE TABLE mflow_environments",
+        "CREATE INDEX mflow_tasks_id_ix",
+        "ALTER SEQUENCE",
+        "ALTER TABLE mflow_attempts NOPARALLEL PCTFREE",
+        "UPDATE mflow_version",
+    ],
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_upgrade_from_0001_goes_on_where_it_was_interrupted(
+    oracle: Database, control: Control, tmp_path: Path, statement: str, when: str
+) -> None:
+    drop_everything(oracle.open())
+    older_tables.make_oracle(oracle, tmp_path)
+    control("fail", regex=f"(?i){statement}", code=1031, when=when)
+    with pytest.raises(StoreRefused, match="ORA-01031"):
+        admin.upgrade(oracle.where)
+    assert admin.check(oracle.where).found == "0001"
+    _, after = admin.upgrade(oracle.where)
+    assert after.up_to_date
+    assert [each.run.id for each in oracle.open().list_runs()] == [4, 3, 2, 1]
+    create(oracle.open())
+
+
+@pytest.mark.oracle
+def test_runs_are_numbered_in_their_order_by_all_instances(
+    oracle: Database, control: Control, tmp_path: Path
+) -> None:
+    """A cache of numbers in each instance of a cluster would give newer runs lower ones."""
+    drop_everything(oracle.open())
+    admin.upgrade(oracle.where)
+    assert control("transcript", regex="^CREATE SEQUENCE mflow_runs_seq NOCACHE ORDER$")
+    drop_everything(oracle.open())
+    older_tables.make_oracle(oracle, tmp_path)
+    control("clear_transcript")
+    admin.upgrade(oracle.where)
+    assert control("transcript", regex="^ALTER SEQUENCE mflow_runs_seq NOCACHE ORDER ")
+    assert control("transcript", regex="^ALTER TABLE mflow_attempts .*PCTFREE 60$")
 
 
 # -------------------------------------------------------------------------------------------------- rendered
