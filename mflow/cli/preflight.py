@@ -5,11 +5,13 @@ Files may be checked on another machine than they run on: what is missing here s
 """
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mflow.cli.driving import task_environ
 from mflow.cli.inputs import env_expander
 from mflow.core.errors import InvalidInput, Problem
+from mflow.files.reading import with_positions
 from mflow.tasks.registry import preflight_of
 
 if TYPE_CHECKING:
@@ -26,11 +28,7 @@ def require_ready(loaded: "Loaded") -> None:
 def missing_here(loaded: "Loaded") -> list[Problem]:
     """Warnings for what this machine lacks. Raises InvalidInput for what is wrong on any host."""
     wrong = _problems(loaded, here=False)
-    lacking = [
-        Problem(one.file, one.place, one.text, warning=True)
-        for one in _problems(loaded, here=True)
-        if one not in wrong
-    ]
+    lacking = [replace(one, warning=True) for one in _problems(loaded, here=True) if one not in wrong]
     if wrong:
         raise InvalidInput([*loaded.warnings, *lacking, *wrong])
     return lacking
@@ -48,4 +46,4 @@ def _problems(loaded: "Loaded", *, here: bool) -> list[Problem]:
             cwd = os.path.normpath(f"{definition.cwd}/{task.cwd}") if task.cwd else definition.cwd
             texts = check(task.options, {**environ, **expand(task)}, cwd, here=here)
             found += [Problem(file, f"tasks[{position}]", text) for text in texts]
-    return found
+    return with_positions(found, definition.taskfile)

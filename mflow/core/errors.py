@@ -38,15 +38,21 @@ class UsageError(MflowError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing wrong in one place of one file, e.g. `tasks.json: tasks[3].depends[1]: no task "extarct"`."""
+    """One thing wrong in one place of one file, e.g. `tasks.json:14:31 task "load": depends[1]: no task "extarct"`."""
 
     file: str
-    place: str  # "tasks[3].depends[1]", "line 4, column 7", or "" for the file as a whole
+    place: str  # "depends[1]" of an `entry`, else "tasks[3].depends[1]", or "" for the whole
     text: str
     warning: bool = False
+    of_key: bool = False  # it is the key that is wrong, not what stands behind it
+    line: int = 0  # both count from 1; 0 is not known
+    column: int = 0
+    entry: str = ""  # 'task "load"', 'connection "dwh"': what the place belongs to
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.file, self.place, self.text) if part)
+        where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        head = f"{where} {self.entry}" if self.entry else where
+        return ": ".join(part for part in (head, self.place, self.text) if part)
 
 
 class InvalidInput(UsageError):

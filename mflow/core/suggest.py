@@ -16,8 +16,8 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     (A missing `step5` is not a misspelt `step4`.)
     """
     candidates = _candidates(word, list(known))
-    folded = {_fold(candidate): candidate for candidate in reversed(candidates)}
-    return folded.get(_fold(word)) or _completed(word, candidates) or _similar(word, folded)
+    spellings = {folded(candidate): candidate for candidate in reversed(candidates)}
+    return spellings.get(folded(word)) or _completed(word, candidates) or _similar(word, spellings)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -34,7 +34,8 @@ def _candidates(word: str, known: list[str]) -> list[str]:
     return [one for one in known[:_MANY] if re.findall(r"\d+", one) == numbers]
 
 
-def _fold(word: str) -> str:
+def folded(word: str) -> str:
+    """The word as it is compared: without case, `_`, `-` and blanks."""
     return re.sub(r"[\s_-]", "", word).casefold()
 
 
@@ -46,9 +47,9 @@ def _completed(word: str, candidates: list[str]) -> str | None:
     return longer[0] if len(longer) == 1 else None
 
 
-def _similar(word: str, folded: dict[str, str]) -> str | None:
+def _similar(word: str, spellings: dict[str, str]) -> str | None:
     from difflib import get_close_matches
 
-    for match in get_close_matches(_fold(word), folded, n=1, cutoff=_CLOSE):
-        return folded[match]
+    for match in get_close_matches(folded(word), spellings, n=1, cutoff=_CLOSE):
+        return spellings[match]
     return None

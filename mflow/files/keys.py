@@ -1,7 +1,8 @@
 """The rules for keys, the same in all three files, on top of pydantic models.
 
-Other case is accepted, comments are passed over, a near miss of a known key is an error, any other unknown key
-is ignored with a warning, `null` is as good as absent.
+Other case is accepted, comments are passed over, a near miss of a known key is an error, and so is in a task file a
+word of other schedulers (`refused_keys`); any other unknown key is ignored with a warning, `null` is as good as
+absent.
 """
 
 from collections.abc import Mapping
@@ -45,7 +46,9 @@ class KeyTable:
                     report.unknown_key(place, key, self.known)
             elif spelling in clean:
                 report.error(
-                    below(place, key), f'the same key twice in one object (as "{spelling}", in other case)'
+                    below(place, key),
+                    f'the same key twice in one object (as "{spelling}", in other case)',
+                    of_key=True,
                 )
             elif value is not None:
                 clean[spelling] = self._inside(spelling, value, below(place, spelling), report)

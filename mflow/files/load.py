@@ -2,7 +2,6 @@
 
 import gc
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ from mflow.core.secrets import definition_secrets, secret_values, url_without_pa
 from mflow.files.config import default_config, read_config
 from mflow.files.datasources import DatasourcesRead, read_datasources, warn_if_others_read
 from mflow.files.locating import CONFIG, DATASOURCES, TASKFILE, Located, Places
-from mflow.files.reading import read_object
+from mflow.files.reading import read_object, with_positions
+from mflow.files.refused_keys import refusal
 from mflow.files.report import Report
 from mflow.files.taskfile import TasksRead, Types, check_connections, read_tasks
 
@@ -103,7 +103,7 @@ def load(request: Request) -> Loaded:
 def _load(request: Request) -> Loaded:
     reading = _Reading(request)
     located = request.places.locate(request.taskfile, TASKFILE)
-    report = reading.report(located.name if located else TASKFILE)
+    report = reading.report(located or Located("", TASKFILE), refusal=refusal)
     raw = _task_object(located, request.places, report)
     config = reading.config()
     read = TasksRead((), ())
@@ -149,7 +149,7 @@ def load_settings(
 
 def load_config(path: str, cwd: str, environ: Mapping[str, str]) -> Config:
     """Read one config.json again. Raises InvalidInput."""
-    report = Report(path)
+    report = Report(path, path)
     raw = read_object(path, report)
     config = read_config(raw, cwd, environ, report) if raw is not None else default_config(cwd)
     _conclude([report])
@@ -171,9 +171,9 @@ class _Reading:
         self._config_path: str | None = None
         self.reports: list[Report] = []
 
-    def report(self, name: str) -> Report:
-        """A new report on the file of this name."""
-        self.reports.append(Report(name, strict=self._request.strict))
+    def report(self, file: Located, **options: Any) -> Report:
+        """A new report on this file."""
+        self.reports.append(Report(file.name, file.path, strict=self._request.strict, **options))
         return self.reports[-1]
 
     def config(self) -> Config:
@@ -183,7 +183,7 @@ class _Reading:
         if file is None:
             return default_config(request.cwd)
         self._config_path = file.path
-        report = self.report(file.name)
+        report = self.report(file)
         raw = read_object(file.path, report)
         if raw is None:
             return default_config(request.cwd)
@@ -213,7 +213,7 @@ class _Reading:
     def _datasources(self, file: Located | None, needed: Set[str]) -> DatasourcesRead | None:
         if file is None:
             return DatasourcesRead({}, (), frozenset())
-        report = self.report(file.name)
+        report = self.report(file)
         raw = read_object(file.path, report)
         if raw is None:
             return None
@@ -234,13 +234,9 @@ def _collector_paused() -> Iterator[None]:
 
 def _conclude(reports: Sequence[Report]) -> tuple[Problem, ...]:
     """The warnings; raises InvalidInput if there is worse."""
-    problems = [problem for report in reports for problem in sorted(report.problems, key=_in_file_order)]
+    problems = [
+        problem for report in reports for problem in with_positions(report.problems, report.path or "")
+    ]
     if any(report.failed for report in reports):
         raise InvalidInput(problems)
     return tuple(problems)
-
-
-def _in_file_order(problem: Problem) -> int:
-    """What is found out last about a task stands beside what was found first."""
-    number = re.match(r"\w+\[(\d+)\]", problem.place)
-    return int(number[1]) if number else -1

@@ -9,10 +9,12 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mflow.core.errors import Problem
 from mflow.files.comments import is_comment
+from mflow.files.positions import broken_entry, line_and_column, located
 from mflow.files.report import Report, below, printable
 
 LARGEST_BYTES = 256 * 1024 * 1024
@@ -47,6 +49,17 @@ def read_object(path: str, report: Report) -> dict[str, Any] | None:
         report.error("", str(error))
         return None
     return None if text is None else parse_object(text, report)
+
+
+def with_positions(problems: Sequence[Problem], path: str) -> list[Problem]:
+    """The problems with their positions in the file, which is read once more to find them."""
+    if all(problem.line or not problem.place for problem in problems):
+        return list(problems)
+    try:
+        text = read_bytes(path, LARGEST_BYTES).removeprefix(codecs.BOM_UTF8).decode()
+    except (Unreadable, UnicodeDecodeError):  # it has changed since
+        return list(problems)
+    return located(problems, text)
 
 
 def read_bytes(path: str, largest: int) -> bytes:
@@ -92,9 +105,8 @@ def _decoded(content: bytes, report: Report) -> str | None:
         return content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode()
-        report.error(
-            _line_and_column(before, len(before)), f"byte 0x{error.object[error.start]:02x} is not UTF-8"
-        )
+        line, column = line_and_column(before, len(before))
+        report.error_at(line, column, f"byte 0x{error.object[error.start]:02x} is not UTF-8")
         return None
 
 
@@ -170,8 +182,8 @@ def _checked(value: Any, marked: bool, report: Report) -> dict[str, Any] | None:
         report.error("", "must hold an object: { ... }")
         return None
     if marked:
-        for place, text in _marks_in(value):
-            report.error(place, text)
+        for place, text, of_key in _marks_in(value):
+            report.error(place, text, of_key=of_key)
     return None if report.failed else value
 
 
@@ -180,7 +192,7 @@ def _report_broken(text: str, error: json.JSONDecodeError, report: Report) -> No
     comma = _comma_too_many(text, position)
     if comma is not None:
         position, said = comma, "a comma too many"
-    report.error(_line_and_column(text, position), said)
+    report.error_at(*line_and_column(text, position), said, broken_entry(text))
 
 
 def _comma_too_many(text: str, position: int) -> int | None:
@@ -191,38 +203,33 @@ def _comma_too_many(text: str, position: int) -> int | None:
     return len(before) - 1 if text[position : position + 1] in {"}", "]"} and before.endswith(",") else None
 
 
-def _line_and_column(text: str, position: int) -> str:
-    start = text.rfind("\n", 0, position) + 1
-    return f"line {text.count(chr(10), 0, position) + 1}, column {position - start + 1}"
-
-
 # ---------------------------------------------------------------------------------------- finding marks
 
 
-def _marks_in(document: Any) -> Iterator[tuple[str, str]]:
-    """Place and text of all that was marked, in the order of the document."""
+def _marks_in(document: Any) -> Iterator[tuple[str, str, bool]]:
+    """Place and text of all that was marked, and whether it is of the key there; in the order of the document."""
     ahead: list[tuple[str, Any, int]] = [("", document, 0)]
     while ahead:
         place, value, depth = ahead.pop()
         if depth > _DEEPEST:
-            yield place[:200], "is nested too deep"
+            yield place[:200], "is nested too deep", False
             return
         yield from _wrong_here(place, value)
         ahead += reversed([(inner, one, depth + 1) for inner, one in _inside(place, value)])
 
 
-def _wrong_here(place: str, value: Any) -> Iterator[tuple[str, str]]:
+def _wrong_here(place: str, value: Any) -> Iterator[tuple[str, str, bool]]:
     match value:
         case _BadNumber():
-            yield place, f"{printable(value.text)} is not a number that can be used here"
+            yield place, f"{printable(value.text)} is not a number that can be used here", False
         case str():
-            yield from ((place, text) for text in _bad_characters(value))
+            yield from ((place, text, False) for text in _bad_characters(value))
         case dict():
             for key in value:
-                yield from ((below(place, key), f"the key {text}") for text in _bad_characters(key))
+                yield from ((below(place, key), f"the key {text}", True) for text in _bad_characters(key))
             if isinstance(value, _Doubled):
                 yield from (
-                    (below(place, key), "the same key twice in one object")
+                    (below(place, key), "the same key twice in one object", True)
                     for key in dict.fromkeys(value.twice)
                     if not is_comment(key)
                 )

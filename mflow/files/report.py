@@ -1,7 +1,7 @@
 """Problems as they are found in one file, and the words for values in them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mflow.core.errors import Problem
@@ -14,28 +14,39 @@ _SHOWN = 60
 class Report:
     """Collects what is wrong with one file. In strict mode an unknown key is an error."""
 
-    def __init__(self, file: str, *, strict: bool = False) -> None:
-        self.file = file
+    def __init__(
+        self,
+        file: str,
+        path: str | None = None,
+        *,
+        strict: bool = False,
+        refusal: Callable[[str], str | None] | None = None,
+    ) -> None:
+        """`file` is its name in messages. `refusal` says why an unknown key must not be passed over, if so."""
+        self.file, self.path = file, path
         self.problems: list[Problem] = []
-        self._strict = strict
+        self._strict, self._refusal = strict, refusal
 
-    def error(self, place: str, text: str) -> None:
+    def error(self, place: str, text: str, *, of_key: bool = False) -> None:
         """Something that must be mended before anything can run."""
-        self.problems.append(Problem(self.file, place, harmless(text)))
+        self.problems.append(Problem(self.file, place, harmless(text), of_key=of_key))
 
-    def warning(self, place: str, text: str) -> None:
+    def error_at(self, line: int, column: int, text: str, entry: str = "") -> None:
+        """Something that keeps the file from being read any further."""
+        self.problems.append(Problem(self.file, "", harmless(text), line=line, column=column, entry=entry))
+
+    def warning(self, place: str, text: str, *, of_key: bool = False) -> None:
         """Something a person should know, but may want."""
-        self.problems.append(Problem(self.file, place, harmless(text), warning=True))
+        self.problems.append(Problem(self.file, place, harmless(text), warning=True, of_key=of_key))
 
     def unknown_key(self, place: str, key: str, known: Sequence[str]) -> None:
-        """A near miss of a known key is an error; any other is ignored with a warning."""
-        meant = did_you_mean(key, known)
-        if meant:
-            self.error(below(place, key), f"unknown key{meant}")
-        elif self._strict:
-            self.error(below(place, key), "unknown key")
+        """A near miss of a known key is an error, and so is what must not be passed over; else it is a warning."""
+        meant, refusal = did_you_mean(key, known), self._refusal and self._refusal(key)
+        place = below(place, key)
+        if refusal or meant or self._strict:
+            self.error(place, f"unknown key{meant}{f': {refusal}' if refusal else ''}", of_key=True)
         else:
-            self.warning(below(place, key), "unknown key, ignored")
+            self.warning(place, "unknown key, ignored", of_key=True)
 
     @property
     def failed(self) -> bool:

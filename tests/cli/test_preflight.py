@@ -26,7 +26,7 @@ def test_a_run_without_spark_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "tasks.json").write_text(json.dumps({"tasks": [TASK]}))
     done = mflow(tmp_path, "run")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "tasks.json: tasks[0]: spark-submit was not found" in done.stderr
+    assert 'tasks.json:1:12 task "tickets": spark-submit was not found' in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tasks.json"]
 
 
@@ -35,14 +35,14 @@ def test_the_place_is_that_in_the_file_also_if_one_task_is_run_alone(tmp_path: P
     (tmp_path / "tasks.json").write_text(json.dumps({"tasks": tasks}))
     done = mflow(tmp_path, "run", "--oneshot", "tickets")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "tasks.json: tasks[1]: spark-submit was not found" in done.stderr
+    assert 'tasks.json:1:64 task "tickets": spark-submit was not found' in done.stderr
 
 
 def test_validate_warns_of_it(tmp_path: Path) -> None:
     (tmp_path / "tasks.json").write_text(json.dumps({"tasks": [TASK]}))
     done = mflow(tmp_path, "validate")
     assert done.returncode == 0
-    assert "warning: tasks.json: tasks[0]: spark-submit was not found" in done.stderr
+    assert 'warning: tasks.json:1:12 task "tickets": spark-submit was not found' in done.stderr
 
 
 def test_what_is_wrong_on_any_host_is_an_error_to_both(tmp_path: Path) -> None:

@@ -78,8 +78,10 @@ def test_all_problems_are_said_and_nothing_is_started_nor_made(project: Project)
     done = project.mflow()
     assert (done.code, done.out) == (2, "")
     lines = done.err.splitlines()
-    assert any(line.startswith("mflow: error: tasks.json: tasks[1].depends[0]: no task") for line in lines)
-    assert any(line.startswith("mflow: error: config.json: line 1, column ") for line in lines)
+    assert any(
+        line.startswith('mflow: error: tasks.json:1:119 task "b": depends[0]: no task') for line in lines
+    )
+    assert any(line.startswith("mflow: error: config.json:1:2: ") for line in lines)
     assert sorted(path.name for path in project.folder.iterdir()) == ["config.json", "tasks.json"]
 
 
@@ -196,10 +198,10 @@ ok: 1 task, 1 warning
   state database  sqlite:////srv/x.db (--database)
 """,
     )
-    assert shown.err.startswith("mflow: warning: config.json: surprise: ")
+    assert shown.err.startswith("mflow: warning: config.json:1:32: surprise: ")
     strict = project.mflow("validate", "--strict")
     assert (strict.code, strict.out) == (2, "")
-    assert strict.err.startswith("mflow: error: config.json: surprise: ")
+    assert strict.err.startswith("mflow: error: config.json:1:32: surprise: ")
 
 
 def test_schema_is_a_json_schema(project: Project) -> None:

@@ -63,7 +63,7 @@ class TestOriginsSamples:
         return Folder(tmp_path / "origin")
 
     def test_the_task_that_does_not_exist_is_said_and_nothing_else(self, origin: Folder) -> None:
-        assert origin.problems() == ['tasks.json: tasks[5].depends[0]: no task "tarea5"']
+        assert origin.problems() == ['tasks.json:47:25 task "tarea6": depends[0]: no task "tarea5"']
 
     def test_without_that_everything_is_accepted(self, origin: Folder) -> None:
         raw = json.loads((origin.path / "tasks.json").read_text())
@@ -111,8 +111,8 @@ def test_broken_files_together(folder: Folder) -> None:
     folder.write("tasks.json", "{")
     (folder.path / "oracle.json").mkdir()
     assert folder.problems() == [
-        "tasks.json: line 1, column 2: a key in double quotes is missing",
-        "config.json: line 1, column 22: a comma too many",
+        "tasks.json:1:2: a key in double quotes is missing",
+        "config.json:1:22: a comma too many",
         "oracle.json: is a directory",
     ]
 
@@ -191,15 +191,15 @@ class TestConnectionsInUse:
 
     def test_they_must_be_usable(self, oracle: Folder) -> None:
         assert oracle.problems() == [
-            "oracle.json: connections[0].password: the environment has no variable mflow",
-            "oracle.json: connections[1].password: the environment has no variable used",
-            "warning oracle.json: connections[2].password: the environment has no variable spare",
+            'oracle.json:1:48 connection "mflow": password: the environment has no variable mflow',
+            'oracle.json:1:131 connection "used": password: the environment has no variable used',
+            'warning oracle.json:1:214 connection "spare": password: the environment has no variable spare',
         ]
 
     def test_others_draw_a_warning(self, oracle: Folder) -> None:
         loaded = oracle.load(environ={"mflow": "1", "used": "2"})
         assert [str(one) for one in loaded.warnings] == [
-            "oracle.json: connections[2].password: the environment has no variable spare"
+            'oracle.json:1:214 connection "spare": password: the environment has no variable spare'
         ]
         assert sorted(loaded.datasources) == ["mflow", "used"]
 
@@ -234,7 +234,7 @@ class TestSecrets:
         (warning,) = folder.load().warnings
         assert (
             str(warning)
-            == f"config.json: database: everybody on this machine can read {folder.path}/config.json: chmod o-r"
+            == f"config.json:1:14: database: everybody on this machine can read {folder.path}/config.json: chmod o-r"
         )
 
 
@@ -242,12 +242,12 @@ def test_unknown_keys_are_errors_if_strict(folder: Folder) -> None:
     folder.write("tasks.json", TASKS | {"owner": "me"})
     folder.write("config.json", {"colour": "blue"})
     assert [str(one) for one in folder.load().warnings] == [
-        "tasks.json: owner: unknown key, ignored",
-        "config.json: colour: unknown key, ignored",
+        "tasks.json:1:61: owner: unknown key, ignored",
+        "config.json:1:2: colour: unknown key, ignored",
     ]
     assert folder.problems(strict=True) == [
-        "tasks.json: owner: unknown key",
-        "config.json: colour: unknown key",
+        "tasks.json:1:61: owner: unknown key",
+        "config.json:1:2: colour: unknown key",
     ]
 
 

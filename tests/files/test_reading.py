@@ -33,22 +33,22 @@ def read(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
         (" \n ", "f.json: is empty"),
         ("[]", "f.json: must hold an object: { ... }"),
         ("null", "f.json: must hold an object: { ... }"),
-        ('{"a": 1', "f.json: line 1, column 8: a comma is missing"),
-        ('{\n  "a": 1\n  "b": 2\n}', "f.json: line 3, column 3: a comma is missing"),
-        ('{"a" 1}', "f.json: line 1, column 6: a colon is missing after a key"),
-        ('{"a": }', "f.json: line 1, column 7: a value is missing"),
-        ("{a: 1}", "f.json: line 1, column 2: a key in double quotes is missing"),
-        ('{\n "a": 1,\n}', "f.json: line 2, column 8: a comma too many"),
-        ('{"a": [1,\n]}', "f.json: line 1, column 9: a comma too many"),
-        ('{"a": 1} x', "f.json: line 1, column 10: something stands behind the end"),
-        ('{"a": "x}', "f.json: line 1, column 7: a string that begins here does not end"),
+        ('{"a": 1', "f.json:1:8: a comma is missing"),
+        ('{\n  "a": 1\n  "b": 2\n}', "f.json:3:3: a comma is missing"),
+        ('{"a" 1}', "f.json:1:6: a colon is missing after a key"),
+        ('{"a": }', "f.json:1:7: a value is missing"),
+        ("{a: 1}", "f.json:1:2: a key in double quotes is missing"),
+        ('{\n "a": 1,\n}', "f.json:2:8: a comma too many"),
+        ('{"a": [1,\n]}', "f.json:1:9: a comma too many"),
+        ('{"a": 1} x', "f.json:1:10: something stands behind the end"),
+        ('{"a": "x}', "f.json:1:7: a string that begins here does not end"),
         (
             '{"a": "x\ny"}',
-            "f.json: line 1, column 9: a line break or control character stands inside a string",
+            "f.json:1:9: a line break or control character stands inside a string",
         ),
-        ('{"a": "\\d"}', "f.json: line 1, column 8: a backslash inside a string must be doubled"),
-        ("{'a': 1}", "f.json: line 1, column 2: a key in double quotes is missing"),
-        ('{"a": True}', "f.json: line 1, column 7: a value is missing"),
+        ('{"a": "\\d"}', "f.json:1:8: a backslash inside a string must be doubled"),
+        ("{'a': 1}", "f.json:1:2: a key in double quotes is missing"),
+        ('{"a": True}', "f.json:1:7: a value is missing"),
         ('{"a": [{}, {"b": NaN}]}', "f.json: a[1].b: NaN is not a number that can be used here"),
         ('{"a": -Infinity}', "f.json: a: -Infinity is not a number that can be used here"),
         ('{"a": 1e999}', "f.json: a: 1e999 is not a number that can be used here"),
@@ -108,7 +108,7 @@ class TestFiles:
     def test_another_encoding(self, tmp_path: Path) -> None:
         file = tmp_path / "f"
         file.write_bytes('{\n "año": 1}'.encode("latin-1"))
-        assert read(file) == (None, ["f.json: line 2, column 4: byte 0xf1 is not UTF-8"])
+        assert read(file) == (None, ["f.json:2:4: byte 0xf1 is not UTF-8"])
 
     def test_missing(self, tmp_path: Path) -> None:
         assert read(tmp_path / "no") == (None, ["f.json: does not exist"])

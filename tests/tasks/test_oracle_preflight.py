@@ -57,7 +57,7 @@ def test_a_run_stops_before_anything_starts(tmp_path: Path) -> None:
     project.tasks(first="touch started", load={"type": "oracle", "script": "load.sql", "db": "x"})
     done = project.mflow()
     assert done.code == 2
-    assert "tasks.json: tasks[1]: script: load.sql: line 2: @more of SQL*Plus cannot be honoured" in done.err
+    assert 'task "load": script: load.sql: line 2: @more of SQL*Plus cannot be honoured' in done.err
     assert not (tmp_path / "started").exists()
 
 
@@ -68,5 +68,5 @@ def test_validate_tells_all_at_once(tmp_path: Path) -> None:
     project.tasks(load={"type": "oracle", "script": "load.sql", "db": "x"}, bind=bind)
     done = project.mflow("validate")
     assert done.code == 2
-    assert "error: tasks.json: tasks[0]: script: load.sql: line 1: SPOOL of SQL*Plus" in done.err
-    assert "warning: tasks.json: tasks[1]: binds.a: the environment variable NOBODY_SETS_IT" in done.err
+    assert 'error: tasks.json:1:12 task "load": script: load.sql: line 1: SPOOL of SQL*Plus' in done.err
+    assert 'task "bind": binds.a: the environment variable NOBODY_SETS_IT' in done.err
