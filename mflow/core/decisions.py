@@ -21,7 +21,7 @@ class Now(NamedTuple):
 class Effects:
     """What to do now. Empty lists where there is nothing."""
 
-    dispatch: list[tuple[int, Attempt]] = field(default_factory=list)  # worker, attempt: committed, may run
+    dispatch: list[tuple[int, Attempt]] = field(default_factory=list)  # worker, attempt: committed, runs now
     acknowledge: list[tuple[int, Attempt]] = field(default_factory=list)  # worker, attempt: outcome committed
     end: list[tuple[int, Attempt]] = field(default_factory=list)  # worker, attempt to be ended
     ask_back: list[tuple[int, list[Attempt]]] = field(default_factory=list)  # worker, claims not to begin

@@ -25,6 +25,13 @@ class Witness(Enum):
     ADOPTER = "adopter"  # one that had taken it over alive
     FINDER = "finder"  # one that found it over when it resumed the run
 
+    @classmethod
+    def of(cls, *, recovered: bool, adopted: bool) -> Witness:
+        """By how its supervisor came to it: `recovered` over, `adopted` alive, or its own."""
+        if recovered:
+            return cls.FINDER
+        return cls.ADOPTER if adopted else cls.OWNER
+
 
 class Next(NamedTuple):
     """What becomes of the task."""

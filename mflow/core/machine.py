@@ -8,15 +8,14 @@ supervisor drives it for real, the simulation drives random schedules and crashe
     worker_ready, ended, began, not_begun,          next_batch(now) ──► Batch ──► the store
     limit, stop, worker_gone ...  ──► memory ──►                                     │
                                                     committed(batch) ◄── committed ──┘
-                                                        │
-                                                        └──► Effects: dispatch, acknowledge, report
-                        effects() ──► Effects: end attempts, ask for claims back, let workers go
+                                                        └──► Effects: acknowledge, report
+          hand_over(), effects() ──► Effects: dispatch, end attempts, ask for claims back, let workers go
 
 Memory runs ahead of the database by at most the batch under way and what has been fed since. Nothing is
 dispatched before its claim is committed, and a batch is offered only when the one before is committed.
 
 Where every task is: `ledger`. What may start next: `ready`. Who holds what: `holders`. How much ahead: `ahead`.
-Where an end leads to: `ends`. What workers are told: `orders`. Here is when which of them is asked and told.
+What keeps from starting: `starts`. Where an end leads to: `ends`. What workers are told: `orders`. When: here.
 """
 
 from __future__ import annotations
@@ -32,15 +31,13 @@ from mflow.core.ledger import Ledger, Neighbours
 from mflow.core.model import AttemptEnd, Batch, Claim, Ending, Identity, Progress, RetryPolicy, TaskRow
 from mflow.core.orders import Orders
 from mflow.core.ready import FileOrder, ReadyQueue, Rule
+from mflow.core.starts import MOST_FALSE_STARTS, FalseStarts
 from mflow.core.states import Outcome, RunState, TaskState
 
 __all__ = ["FLUSH_SECONDS", "MOST_FALSE_STARTS", "Attempt", "Effects", "Machine", "Now", "Stop"]
 
 FLUSH_SECONDS = 0.05
 """How long an end may wait for company before it is committed."""
-
-MOST_FALSE_STARTS = 3
-"""How often in a row a worker may die at the start of one task before this fails as NOT_STARTED."""
 
 
 class Machine:
@@ -70,7 +67,7 @@ class Machine:
         self._holders = Holders()
         self._orders = Orders()
         self._pace = Pace()
-        self._false_starts: dict[int, int] = {}
+        self._false_starts = FalseStarts()
         self._batch_number = 0
         self._under_way: Batch | None = None
         self._pending_since: float | None = None
@@ -95,6 +92,14 @@ class Machine:
     def is_live(self, task_no: int, attempt: int) -> bool:
         """Whether this very attempt is claimed and not known to be over."""
         return task_no in self._holders.live_tasks and self._ledger.attempts[task_no] == attempt
+
+    def holds(self, number: int, attempt: Attempt) -> bool:
+        """Whether this worker holds this attempt: what it says of others counts for nothing.
+
+        The pair alone does not tell: the number of a claim that was given back is another worker's soon.
+        """
+        holder = self._holders.live_tasks.get(attempt[0])
+        return holder is not None and holder.number == number and self.is_live(*attempt)
 
     def undecided(self) -> list[Attempt]:
         """RUNNING rows whose attempts nobody has accounted for yet: until then nothing is claimed."""
@@ -168,14 +173,14 @@ class Machine:
             self._orders.owe(holder, (task_no, attempt))
             holder.blamed = end.outcome in (Outcome.LOST, Outcome.SIGNALLED)
         self._pace.learn(end)
-        self._false_starts.pop(task_no, None)
+        self._false_starts.forget(task_no)
         following = what_follows(
             end,
             tries=self._ledger.tries[task_no],
             policy=self._policy(task_no),
             draw=draw,
             stopping=self.stopping,
-            witness=_witness(holder, recovered),
+            witness=Witness.of(recovered=recovered, adopted=holder is not None and holder.adopted),
             now=self.now.wall,
         )
         self._ledger.end(Ending(task_no, attempt, following.to, following.tries, end, following.not_before))
@@ -190,7 +195,9 @@ class Machine:
 
         `spent`: the attempt's log has its name taken, so the number is not used again.
         """
-        strikes = self._count_false_start(task_no, attempt)
+        unheard = self.stopping is not None or self._orders.is_unheard((task_no, attempt))
+        holder = self._holders.live_tasks.get(task_no)
+        strikes = self._false_starts.strike(holder, (task_no, attempt), unheard=unheard)
         if strikes >= MOST_FALSE_STARTS:
             message = f"its worker died {strikes} times before it could start"
             self.ended(task_no, attempt, AttemptEnd(Outcome.NOT_STARTED, message=message), draw=draw)
@@ -201,7 +208,8 @@ class Machine:
         """A worker's answer to being asked: these of its claims it has not begun and will not."""
         holder = self._holders[number]
         for task_no, attempt in attempts:
-            self._put_back(task_no, attempt)
+            if self.holds(number, (task_no, attempt)):
+                self._put_back(task_no, attempt)
         holder.asked = False
         if self.stopping:
             self._orders.halt(holder)  # what it was quicker to begin than to give back
@@ -273,10 +281,21 @@ class Machine:
         for ending in batch.endings:
             self._orders.acknowledge((ending.task_no, ending.attempt))
         for claim in batch.claims:
-            self._dispatch((claim.task_no, claim.attempt))
+            if self._orders.is_unheard((claim.task_no, claim.attempt)):
+                self._orders.may_dispatch((claim.task_no, claim.attempt))
         effects = self._orders.take()
         effects.endings, effects.released = list(batch.endings), batch.release
         return effects
+
+    @property
+    def has_to_hand_over(self) -> bool:
+        """Whether committed claims wait for `hand_over`."""
+        return self._orders.any_committed
+
+    def hand_over(self) -> None:
+        """Dispatch what is committed (see `effects`); only while the run is ours beyond doubt, or is stopping."""
+        for attempt in self._orders.take_committed():
+            self._dispatch(attempt)
 
     def wake_in(self, now: Now) -> float | None:
         """Seconds after which to `tick` and ask again though nothing has happened; None if only events can tell."""
@@ -341,9 +360,6 @@ class Machine:
     # ------------------------------------------------------------------------- what follows from a commit
 
     def _dispatch(self, attempt: Attempt) -> None:
-        """A committed claim goes to its worker, unless that died or is to begin nothing more meanwhile."""
-        if not self._orders.is_unheard(attempt):
-            return
         holder = self._holders.live_tasks[attempt[0]]
         assert holder is not None
         if self.stopping or holder.retiring or self._holders.busy > self.limit:
@@ -377,23 +393,6 @@ class Machine:
         if holder is not None:
             self._orders.let_go(holder)
 
-    def _count_false_start(self, task_no: int, attempt: int) -> int:
-        """How often in a row a worker of ours died that had to begin this (not: that had it waiting behind)."""
-        holder = self._holders.live_tasks.get(task_no)
-        if holder is None or holder.blamed or holder.asked or self.stopping:
-            return 0
-        if holder.held[0] != (task_no, attempt) or self._orders.is_unheard((task_no, attempt)):
-            return 0
-        holder.blamed = True
-        self._false_starts[task_no] = self._false_starts.get(task_no, 0) + 1
-        return self._false_starts[task_no]
-
     def _touch(self) -> None:
         if self._pending_since is None:
             self._pending_since = self.now.mono
-
-
-def _witness(holder: Holder | None, recovered: bool) -> Witness:
-    if recovered:
-        return Witness.FINDER
-    return Witness.ADOPTER if holder is not None and holder.adopted else Witness.OWNER

@@ -14,7 +14,8 @@ class Orders:
 
     def __init__(self) -> None:
         self.effects = Effects()
-        self._unheard: set[Attempt] = set()  # claims of the batch under way
+        self._unheard: set[Attempt] = set()  # claims that are not committed, or not handed over yet
+        self._committed: list[Attempt] = []  # claims to be handed over; some may be over by now
         self._owed: dict[Attempt, Holder] = {}  # ended, not committed yet -> whom to acknowledge
 
     def take(self) -> Effects:
@@ -24,18 +25,35 @@ class Orders:
 
     def hold_off(self, claims: Iterable[Claim]) -> None:
         """These claims are being committed: no worker may hear of them before."""
-        self._unheard = {(claim.task_no, claim.attempt) for claim in claims}
+        self._unheard.update((claim.task_no, claim.attempt) for claim in claims)
 
     def is_unheard(self, attempt: Attempt) -> bool:
-        """Whether this claim's commit is not known yet, and nobody has taken it back meanwhile."""
+        """Whether this claim has not been handed to its worker yet, and nobody has taken it back meanwhile."""
         return attempt in self._unheard
 
     def forget(self, attempt: Attempt) -> None:
-        """The claim is over before its worker heard of it."""
-        self._unheard.discard(attempt)
+        """The claim is over. If its worker has not heard of it, it never will; its number may be claimed anew."""
+        if attempt in self._unheard:
+            self._unheard.discard(attempt)
+            if attempt in self._committed:
+                self._committed.remove(attempt)
+
+    def may_dispatch(self, attempt: Attempt) -> None:
+        """The claim is committed: to be handed over, unless it is over before."""
+        self._committed.append(attempt)
+
+    @property
+    def any_committed(self) -> bool:
+        """Whether a committed claim waits to be handed over."""
+        return bool(self._committed)
+
+    def take_committed(self) -> list[Attempt]:
+        """The claims to be handed over, in their order."""
+        committed, self._committed = self._committed, []
+        return committed
 
     def dispatch(self, holder: Holder, attempt: Attempt) -> None:
-        """The claim is committed: the worker may run it."""
+        """The worker may run it."""
         self._unheard.discard(attempt)
         self.effects.dispatch.append((holder.number, attempt))
 

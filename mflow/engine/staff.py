@@ -77,18 +77,20 @@ class Staff:
         match message:
             case messages.Ended(task_no, attempt, end, retiring):
                 self._losses.spare.update(end.leftovers)
-                if self._machine.is_live(task_no, attempt):
+                if self._machine.holds(number, (task_no, attempt)):
                     self._machine.ended(task_no, attempt, end, draw=random.random())
                 if retiring:
                     self._machine.worker_retires(number)
             case messages.Started(task_no, attempt, pid, started_at):
-                self._record.learn((task_no, attempt), pid=pid, started_at=started_at)
-                self._machine.began(task_no, attempt, pid=pid, started_at=started_at)
-                self._beginnings.began((task_no, attempt), started_at)
+                if self._machine.holds(number, (task_no, attempt)):
+                    self._record.learn((task_no, attempt), pid=pid, started_at=started_at)
+                    self._machine.began(task_no, attempt, pid=pid, started_at=started_at)
+                    self._beginnings.began((task_no, attempt), started_at)
             case messages.Facts(task_no, attempt, facts, serial):
-                self._hear_facts(number, (task_no, attempt), facts, serial)
+                if self._machine.holds(number, (task_no, attempt)):
+                    self._hear_facts(number, (task_no, attempt), facts, serial)
             case messages.Returned(attempts):
-                self._machine.returned(number, [one for one in attempts if self._machine.is_live(*one)])
+                self._machine.returned(number, attempts)
 
     def _hear_facts(self, number: int, attempt: Attempt, facts: Mapping[str, Any], serial: int) -> None:
         row = self._record.get(attempt)

@@ -104,7 +104,6 @@ class Supervisor:
         self._record = Record(
             lambda no, n: (self._jobs.id(no), self._jobs.task(no).type, self._jobs.log(no, n))
         )
-        self._undispatched: list[tuple[int, Attempt]] = []
         self._crew = Crew(self._settings(), self._watch, self._unwatch, self._watch_writable)
         self._beginnings = Beginnings(self._show_beginning)
         self._staff = Staff(
@@ -163,8 +162,8 @@ class Supervisor:
             if again is not None:
                 self._timers.set("start workers", clock.now().mono + again)
         self._offer_batch()
+        self._hand_over()
         self._perform(self._machine.effects())
-        self._dispatch()
         self._crew.deliver()
         self._log.flush()
         self._reporter.flush()
@@ -211,30 +210,23 @@ class Supervisor:
         for number, attempt in effects.acknowledge:
             acknowledged[number].append(attempt)
         self._crew.acknowledge(acknowledged)
-        self._undispatched += effects.dispatch
+        for number, attempt in effects.dispatch:
+            self._dispatch(number, attempt)
         for number in effects.let_go:
             self._crew.let_go(number)
         for ending in effects.endings:
             self._show_ending(ending)
 
-    def _dispatch(self) -> None:
-        """Hand committed claims to their workers, if the run is ours beyond doubt."""
-        if not self._undispatched:
+    def _hand_over(self) -> None:
+        """Committed claims may go to their workers, if the run is ours beyond doubt."""
+        if not self._machine.has_to_hand_over:
             return
-        stopping = self._machine.stopping is not None
-        if not (stopping or self._persistence.lease_is_fresh):
+        if self._machine.stopping or self._persistence.lease_is_fresh:
+            self._machine.hand_over()
+        else:
             self._persistence.want_beat()
-            return
-        dispatches, self._undispatched = self._undispatched, []
-        for number, attempt in dispatches:
-            if not self._machine.is_live(*attempt):
-                continue
-            if stopping:  # its worker has not heard of it, and cannot give it back
-                self._machine.returned(number, [attempt])
-            else:
-                self._dispatch_one(number, attempt)
 
-    def _dispatch_one(self, number: int, attempt: Attempt) -> None:
+    def _dispatch(self, number: int, attempt: Attempt) -> None:
         task_no = attempt[0]
         try:
             job = self._jobs.make(*attempt, self._losses.previous.get(task_no, {}))

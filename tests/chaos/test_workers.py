@@ -186,6 +186,19 @@ def test_a_child_that_was_there_before_mflow_is_none_of_its_business(site: Site)
     census.kill(before)
 
 
+def test_short_tasks_that_kill_their_workers_are_tried_again_and_nothing_else_suffers(site: Site) -> None:
+    """Workers die with claims in their hands, and with claims that are just being committed for them."""
+    killer = {"command": '[ "$MFLOW_ATTEMPT" != 1 ] || kill -9 $PPID', "retries": 1}
+    site.tasks(**{f"t{no}": killer if no % 6 == 0 else "true" for no in range(120)})
+    run = site.run()
+    assert run.end().code == 0
+    rows = site.rows(run.id)
+    assert {name: row.attempts for name, row in rows.items() if row.attempts != 1} == {
+        f"t{no}": 2 for no in range(0, 120, 6)
+    }
+    site.assert_nobody_left()
+
+
 def fighters(site: Site, gate: Gate) -> tuple[str, Path]:
     """The command of a tree that fights, and the file with the pids of its members."""
     pids = site.folder / "pids"

@@ -91,7 +91,12 @@ class Driver:
 
     def commit(self, batch: Batch | None = None) -> Effects:
         """What follows from the commit of the next batch (or this one)."""
-        return self.machine.committed(batch or self.batch(), self.now)
+        effects = self.machine.committed(batch or self.batch(), self.now)
+        self.machine.hand_over()
+        later = self.machine.effects()
+        effects.dispatch += later.dispatch
+        effects.let_go += later.let_go
+        return effects
 
     def dispatched(self) -> dict[int, list[tuple[int, int]]]:
         """The next batch committed: which attempts go to which worker."""

@@ -516,6 +516,45 @@ def test_a_claim_whose_worker_died_during_the_commit_is_not_dispatched() -> None
     assert driver.commit(second).dispatch == [(1, (0, 1))]
 
 
+def test_a_claim_given_back_before_it_was_handed_over_goes_only_to_who_holds_its_number_now() -> None:
+    driver = Driver([[]], limit=1)
+    batch = driver.batch()
+    driver.machine.committed(batch, driver.now)  # handed over later: the run was not ours beyond doubt
+    assert driver.machine.has_to_hand_over
+    driver.machine.not_begun(0, 1)
+    driver.machine.worker_gone(0)
+    driver.machine.worker_ready(1, worker(1))
+    second = driver.batch()
+    assert (second.give_backs, [claim.attempt for claim in second.claims]) == ((GiveBack(0, 1),), [1])
+    driver.machine.hand_over()
+    assert not driver.machine.effects().dispatch, "its second claim is not committed"
+    assert driver.commit(second).dispatch == [(1, (0, 1))]
+
+
+def test_what_a_worker_says_of_an_attempt_that_another_holds_by_now_counts_for_nothing() -> None:
+    driver = Driver([[]], limit=1)
+    driver.commit()
+    driver.machine.not_begun(0, 1)
+    driver.machine.worker_gone(0)
+    for number in (1, 2):
+        driver.machine.worker_ready(number, worker(number))
+    driver.commit()
+    assert [driver.machine.holds(number, (0, 1)) for number in (1, 2)] == [True, False]
+    driver.machine.returned(2, [(0, 1), (7, 1)])
+    assert driver.machine.holds(1, (0, 1))
+    assert not driver.machine.holds(1, (0, 2))
+
+
+def test_a_stop_puts_back_what_was_committed_but_not_handed_over() -> None:
+    driver = Driver([[]], limit=1)
+    driver.machine.committed(driver.batch(), driver.now)
+    driver.machine.stop(Stop.SIGNAL)
+    driver.machine.hand_over()
+    effects = driver.machine.effects()
+    assert (effects.dispatch, effects.end, effects.ask_back) == ([], [], [])
+    assert driver.batch().give_backs == (GiveBack(0, 1),)
+
+
 def test_an_attempt_number_whose_log_is_taken_is_not_used_again() -> None:
     driver = Driver([[]], limit=1, rows=[row(0, R, attempts=3, tries=1)])
     driver.machine.not_begun(0, 3, spent=True)

@@ -35,6 +35,17 @@ def test_a_claim_is_unheard_until_it_is_dispatched_or_forgotten() -> None:
     assert not orders.is_unheard(B)
 
 
+def test_what_is_over_before_it_was_handed_over_never_is() -> None:
+    orders = Orders()
+    orders.hold_off([_claim(0), _claim(1)])
+    orders.may_dispatch(A)
+    orders.may_dispatch(B)
+    orders.forget(A)
+    assert orders.any_committed
+    assert orders.take_committed() == [B]
+    assert not orders.any_committed
+
+
 def test_only_what_a_worker_has_heard_of_is_asked_back_and_only_once() -> None:
     orders = Orders()
     orders.hold_off([_claim(2)])

@@ -32,6 +32,7 @@ class Plan:
     namesakes: bool  # both hosts have the same name
     latency: float  # how likely a worker does something else before it hears what was said to it
     sluggish: float  # how likely workers do nothing at a step in which somebody else could
+    hesitation: float  # how likely a supervisor hands committed claims over a turn later
     healed: bool = False  # from now on everything ends well
 
     def fate(self, rng: Random, *, halting: bool) -> tuple[AttemptEnd, float]:
@@ -93,6 +94,7 @@ def draw_plan(rng: Random) -> Plan:
         namesakes=rng.random() < 0.5,
         latency=rng.choice((0.0, 0.5, 0.9)),
         sluggish=rng.choice((0.0, 0.0, 0.9)),
+        hesitation=rng.choice((0.0, 0.0, 0.5)),
     )
     size = rng.randint(12, 30) if wide else rng.randint(1, 9)
     density = 0 if wide and rng.random() < 0.5 else 3

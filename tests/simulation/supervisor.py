@@ -72,11 +72,11 @@ class SimulatedSupervisor:
         self.machine: Machine
         self.crew: dict[int, Crew] = {}
         self.rows: dict[Attempt, TaskRow] = {}
-        self.undispatched: list[tuple[int, Attempt]] = []
         self._seen_fence, self._seen_owner = self.store.fence, self.store.owner
         self._numbers = 0
         self._active = True
         self._spins = 0
+        self._hesitates = False  # looks again at once whether it may hand over
         self._steps = self._run()
         world.supervisors.append(self)
 
@@ -97,7 +97,7 @@ class SimulatedSupervisor:
             return True
         if self.wake_at is not None and self.wake_at <= self.world.seconds:
             return True
-        return any(
+        return self._hesitates or any(
             not one.worker.alive or (one.worker.outbox and not one.adopted) for one in self.crew.values()
         )
 
@@ -176,11 +176,12 @@ class SimulatedSupervisor:
             self._start_workers()
             if self.in_flight is None:
                 yield from self._offer()
+            yield from self._hand_over()
             yield from self._perform(self.machine.effects())
-            yield from self._dispatch()
             if self.machine.released:
                 break
             yield from self._wait()
+            self._hesitates = False
             self.machine.tick(self.world.now)
             yield from self._feed()
         yield "after the last commit before the workers are let go"
@@ -269,9 +270,10 @@ class SimulatedSupervisor:
             self._say(number, words.QUIT, None)
             yield "between two effects"
         for number, attempt in effects.dispatch:
-            expect(self.machine.stopping is None, "dispatches while stopping", attempt)
-            expect(not self.crew[number].retired, "dispatches to a worker that retires", attempt)
-        self.undispatched += effects.dispatch
+            yield "between two dispatches"
+            self._check_ownership()
+            self._check_claim(number, attempt)
+            self._say(number, words.RUN, attempt)
 
     def _acknowledge(self, number: int, attempt: Attempt) -> None:
         self._active = True
@@ -280,23 +282,19 @@ class SimulatedSupervisor:
         else:
             self._say(number, words.ACK, attempt)
 
-    def _dispatch(self) -> Steps:
-        """Only while the run is ours beyond doubt."""
-        first = True
-        while self.undispatched:
-            yield "after a commit before dispatch" if first else "between two dispatches"
-            first = False
-            if self.world.seconds - self.renewed_at >= LEASE_SECONDS * 2 / 3:
-                yield from self._renew_lease()
-            number, attempt = self.undispatched.pop(0)
-            if not self.machine.is_live(*attempt) or number not in self.crew:
-                continue
-            self._active = True
-            if self.machine.stopping:
-                self.machine.not_begun(*attempt)
-            else:
-                self._check_ownership()
-                self._say(number, words.RUN, attempt)
+    def _hand_over(self) -> Steps:
+        """Only while the run is ours beyond doubt; sometimes that is learned a turn later."""
+        if not self.machine.has_to_hand_over:
+            return
+        yield "after a commit before dispatch"
+        self._active = True
+        if self.world.seconds - self.renewed_at >= LEASE_SECONDS * 2 / 3:
+            yield from self._renew_lease()
+        elif self.world.rng.random() < self.world.plan.hesitation:
+            self.world.seen["dispatches were held back for a turn"] += 1
+            self._hesitates = True
+            return
+        self.machine.hand_over()
 
     def _renew_lease(self) -> Steps:
         self.world.seen["a stale lease held dispatches back"] += 1
@@ -314,6 +312,19 @@ class SimulatedSupervisor:
         assert owner is not None
         mine = self.fence == self.store.fence
         expect(mine or self.host.is_of(owner), "dispatches a run of another host", self.fence)
+
+    def _check_claim(self, number: int, attempt: Attempt) -> None:
+        """What a worker is told to run is its own, and committed as that."""
+        expect(self.machine.stopping is None, "dispatches while stopping", attempt)
+        expect(number in self.crew, "dispatches to a worker that is gone", attempt, number)
+        expect(not self.crew[number].retired, "dispatches to a worker that retires", attempt)
+        expect(attempt in self.machine.held_by(number), "dispatches to who does not hold it", attempt)
+        if self.fence == self.store.fence:
+            row, identity = self.store.rows[attempt[0]], self.crew[number].worker.identity
+            committed = (
+                row.state is TaskState.RUNNING and row.attempts == attempt[1] and row.worker == identity
+            )
+            expect(committed, "dispatches what is not committed", attempt, row)
 
     def _say(self, number: int, kind: str, what: Any) -> None:
         self._active = True
@@ -356,18 +367,18 @@ class SimulatedSupervisor:
             machine.worker_ready(number, self.crew[number].worker.identity)
         elif kind == words.STARTED:
             attempt, at = what
-            machine.began(*attempt, started_at=at)
-            if attempt in self.rows:
+            if machine.holds(number, attempt):
+                machine.began(*attempt, started_at=at)
                 self.rows[attempt] = replace(self.rows[attempt], started_at=at)
         elif kind == words.ENDED:
             attempt, end, retiring = what
-            if machine.is_live(*attempt):
+            if machine.holds(number, attempt):
                 machine.ended(attempt[0], attempt[1], end, draw=self.world.rng.random())
             if retiring:
                 machine.worker_retires(number)
                 self.crew[number].retired = True
         else:
-            machine.returned(number, [one for one in what if machine.is_live(*one)])
+            machine.returned(number, what)
 
     def _lose_worker(self, number: int) -> Steps:
         """A worker is over, ours or adopted: account for what it held."""

@@ -34,6 +34,7 @@ MUST_HAPPEN = (
     "a resume lost the race",
     "a supervisor found itself superseded",
     "a stale lease held dispatches back",
+    "dispatches were held back for a turn",
     "a resume decided Adopt",
     "a resume decided NotBegun",
     "a resume took EXITED",

@@ -127,10 +127,7 @@ class World:
         self.allowed = max(limit, self._busy())
 
     def _busy(self) -> int:
-        waiting = sum(
-            len(one.undispatched) for one in self.supervisors
-        )  # the machine thinks that they are sent
-        return sum(1 for worker in self.workers if worker.busy) + len(self.orphans) + waiting
+        return sum(1 for worker in self.workers if worker.busy) + len(self.orphans)
 
     def begin(self, attempt: Attempt, worker: SimulatedWorker) -> None:
         """A worker starts an attempt: is it entitled to?"""
