@@ -7,7 +7,7 @@ from mflow.cli.cancel import requester
 from mflow.cli.database import Database
 from mflow.cli.driving import drive, ignore_hangups, surroundings
 from mflow.cli.hints import Commands
-from mflow.cli.kept_files import settings_to_cancel
+from mflow.cli.kept_files import files_environment, kept_environment, settings_to_cancel
 from mflow.cli.owning import own
 from mflow.core.contracts import Store
 from mflow.core.model import RunRow
@@ -29,7 +29,8 @@ def cancel_ourselves(store: Store, run: RunRow, database: Database, commands: Co
     definition = patient(lambda: store.read_definition(run.id))
     taken = patient(lambda: store.read_run(run.id))
     rows = patient(lambda: store.read_tasks(run.id))
+    environ = files_environment(kept_environment(store, run))
     store.close()
-    settings = settings_to_cancel(run)
-    around = surroundings(database, commands, settings, settings.secrets)
+    settings = settings_to_cancel(run, environ)
+    around = surroundings(database, commands, settings, settings.secrets, environ)
     drive(taken, fence, definition, rows, around, resumed=True, cancelling=True)

@@ -40,6 +40,8 @@ class Surroundings:
     secrets: frozenset[str] = field(repr=False)
     stdout: Outlet
     stderr: Outlet
+    environ: Mapping[str, str] = field(repr=False)
+    """What the files of the run see."""
 
     def hide(self, text: str) -> str:
         """The text without the secrets that the files hold."""
@@ -64,12 +66,16 @@ def user_name() -> str:
 
 
 def surroundings(
-    database: Database, commands: Commands, settings: "Settings", secrets: frozenset[str]
+    database: Database,
+    commands: Commands,
+    settings: "Settings",
+    secrets: frozenset[str],
+    environ: Mapping[str, str],
 ) -> Surroundings:
     """These, with stdout and stderr for the time of a run, in the encodings that Python has found for them."""
     stdout, stderr = Outlet(1, sys.stdout.encoding), Outlet(2, sys.stderr.encoding)
     _empty_standard_streams()
-    return Surroundings(database, commands, settings, secrets, stdout, stderr)
+    return Surroundings(database, commands, settings, secrets, stdout, stderr, environ)
 
 
 def _empty_standard_streams() -> None:
@@ -129,11 +135,11 @@ def drive(
         definition=definition,
         rows=rows,
         config=settings.config,
-        reload_config=config_reader(settings.config_path, run.cwd),
+        reload_config=config_reader(settings.config_path, run.cwd, around.environ),
         environ=environ,
         runners=RUNNERS,
         private=connection_finder(settings.datasources),
-        task_env=env_expander(environ),
+        task_env=env_expander(task_environ(around.environ, settings.config), environ),
         resumed=resumed,
     )
     # Exit handlers would wait for the workers or end them: nothing may get past `leave`.

@@ -1,6 +1,5 @@
 """The files of a run: read for run and resume alike, named on stderr, and turned into what a supervisor asks for."""
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -50,15 +49,15 @@ def announce(database: Database, definition: Definition) -> None:
 # ------------------------------------------------------------------------ what a supervisor asks for
 
 
-def config_reader(path: str | None, cwd: str) -> Callable[[], Config] | None:
-    """Reads config.json again, as it was read first."""
+def config_reader(path: str | None, cwd: str, environ: Mapping[str, str]) -> Callable[[], Config] | None:
+    """Reads config.json again, as it was read first, in the environment that the run's files see."""
     if path is None:
         return None
 
     def read() -> Config:
         from mflow.files.load import load_config
 
-        return load_config(path, cwd, os.environ)
+        return load_config(path, cwd, environ)
 
     return read
 
@@ -74,14 +73,28 @@ def connection_finder(datasources: Mapping[str, Datasource]) -> Callable[[Task],
     return find
 
 
-def env_expander(environ: Mapping[str, str]) -> Callable[[Task], Mapping[str, str]]:
-    """The own variables of a task, expanded over those that every task has."""
+def env_expander(
+    environ: Mapping[str, str], inherited: Mapping[str, str] | None = None
+) -> Callable[[Task], Mapping[str, str]]:
+    """The own variables of a task, expanded over those that the files of its run see.
+
+    `inherited`: what the task has in any case, if that is something else. A variable that its type takes from there
+    (a bind) is added as the files see it.
+    """
+    differs = inherited is not None and inherited != environ
 
     def expand(task: Task) -> Mapping[str, str]:
-        if not task.env:
+        if not task.env and (not differs or len(task.options) < 2):
             return {}
         from mflow.files.expand import expand_env
 
-        return dict(expand_env(task.env, environ).env)
+        own = dict(expand_env(task.env, environ).env)
+        if differs:
+            from mflow.files.environment import references
+
+            for _, name in references(task.options):
+                if name not in own and name in environ:
+                    own[name] = environ[name]
+        return own
 
     return expand

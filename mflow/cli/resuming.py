@@ -1,6 +1,7 @@
 """How a run is resumed: its files read again, the run taken, its definition edited if that was asked for."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -9,13 +10,22 @@ from mflow.cli import edited
 from mflow.cli.boundary import tell, warn
 from mflow.cli.database import Database
 from mflow.cli.driving import drive, ignore_hangups, say_run, surroundings
+from mflow.cli.environment import differences, require_variables, taken_now
 from mflow.cli.folders import files_in, require_log_directory, require_run_folder
 from mflow.cli.hints import Commands
 from mflow.cli.inputs import announce, show_warnings
-from mflow.cli.kept_files import kept_settings, may_have_changed, read_taskfile
+from mflow.cli.kept_files import (
+    connections_needed,
+    files_environment,
+    kept_environment,
+    kept_settings,
+    may_have_changed,
+    read_taskfile,
+)
 from mflow.cli.owning import own, require_free
 from mflow.core.contracts import Store
 from mflow.core.edits import compare
+from mflow.core.environment import KeptEnvironment, environment_to_json
 from mflow.core.errors import InvalidInput
 from mflow.core.model import Definition, RunRow
 from mflow.core.secrets import definition_secrets, hides_secrets, with_secrets
@@ -24,6 +34,19 @@ from mflow.store.patience import patient
 
 if TYPE_CHECKING:
     from mflow.files.load import Loaded, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What a run goes on with."""
+
+    kept: Definition
+    edit: "Loaded | None"
+    settings: "Settings"
+    finished: frozenset[str]
+    kept_environment: KeptEnvironment | None
+    environment: KeptEnvironment  # with what the files take since
+    environ: Mapping[str, str]  # as the files see it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +70,63 @@ class Resumption:
             return
         if not takeover:
             require_free(self.run, self.commands)
-        settings = kept_settings(self.run, config, datasources)
-        kept = patient(lambda: self.store.read_definition(self.run.id))
-        kept = replace(kept, config=settings.config_path, datasources=settings.datasources_path)
-        edit = read_taskfile(str(Path.cwd() / taskfile), kept, settings) if taskfile else None
+        files = self._read(taskfile, config, datasources)
+        kept, edit, settings = files.kept, files.edit, files.settings
         announce(self.database, edit.definition if edit else kept)
         show_warnings(edit.warnings if edit else settings.warnings)
         if self.run.state is RunState.SUCCESS and edit and not compare(kept, edit.definition, ()).added:
             self._say_nothing_to_do()
             return
-        definition = kept if edit else self._with_secrets(kept, settings)
+        definition = kept if edit else self._with_secrets(files)
+        self._tell_of_environment(files)
         require_log_directory(settings.config.log_directory)
         ignore_hangups()
         fence = own(self.store, self.run, self.commands, takeover=takeover)
         if edit:
             definition = self._edited(kept, edit, fence)
-        self._drive(fence, definition, settings)
+        if files.environment != files.kept_environment:
+            text = environment_to_json(files.environment)
+            patient(lambda: self.store.keep_environment(self.run.id, fence, text))
+        self._drive(fence, definition, files)
+
+    # ----------------------------------------------------------------------------------------------- what is read
+
+    def _read(self, taskfile: str | None, config: str | None, datasources: str | None) -> "_Files":
+        """Everything the run goes on with; nothing is changed yet. Raises InvalidInput if something is missing."""
+        kept = patient(lambda: self.store.read_definition(self.run.id))
+        before = kept_environment(self.store, self.run)
+        environ = files_environment(before)
+        finished = self._finished(kept)
+        needed = set() if taskfile else connections_needed(kept, finished)
+        settings = kept_settings(self.run, config, datasources, environ, needed)
+        kept = replace(kept, config=settings.config_path, datasources=settings.datasources_path)
+        edit = None
+        if taskfile:
+            edit = read_taskfile(str(Path.cwd() / taskfile), kept, settings, environ, finished)
+        definition = edit.definition if edit else kept
+        secrets = settings.secrets | definition_secrets(definition)
+        now = taken_now(definition, settings, os.environ, self.run.uid, secrets, before)
+        open_ = [task for task in definition.tasks if task.id not in finished]
+        require_variables(now, open_, settings, definition.taskfile, os.environ)
+        return _Files(kept, edit, settings, finished, before, now, now.for_files(os.environ))
+
+    def _finished(self, kept: Definition) -> frozenset[str]:
+        """The tasks that are SUCCESS, as far as it matters: what they would need is not needed any more."""
+        if not any(task.env or len(task.options) > 1 for task in kept.tasks):
+            return frozenset()
+        unfinished = patient(lambda: self.store.read_unfinished(self.run.id))
+        return frozenset(task.id for task in kept.tasks if task.id not in unfinished)
+
+    def _tell_of_environment(self, files: "_Files") -> None:
+        before = files.kept_environment
+        if before is None:
+            tell(
+                f"run {self.run.id} was begun by an earlier mflow, which kept nothing of its environment: "
+                "from here on its files take what is set now"
+            )
+            return
+        for line in differences(before, os.environ, self.run.uid, self.run.id, files.settings.config):
+            warn(line)
 
     # ------------------------------------------------------------------------------- the task file, then and now
 
@@ -70,12 +134,13 @@ class Resumption:
         print(f"run {self.run.id}")
         tell(f"run {self.run.id} is SUCCESS: there is nothing to do")
 
-    def _with_secrets(self, kept: Definition, settings: "Settings") -> Definition:
+    def _with_secrets(self, files: "_Files") -> Definition:
         """The kept definition with its literal secrets; what else the task file says now is said, not done."""
+        kept = files.kept
         hidden = any(hides_secrets(task) for task in kept.tasks)
         if not hidden and not may_have_changed(kept, self.run):
             return kept
-        now = self._taskfile_now(kept, settings)
+        now = self._taskfile_now(files)
         if now:
             comparison = compare(kept, now, ())
             if comparison.differs:
@@ -85,9 +150,12 @@ class Resumption:
         rows = patient(lambda: self.store.read_tasks(self.run.id))
         return edited.with_its_secrets(kept, now.tasks if now else (), rows)
 
-    def _taskfile_now(self, kept: Definition, settings: "Settings") -> Definition | None:
+    def _taskfile_now(self, files: "_Files") -> Definition | None:
+        kept = files.kept
         try:
-            return read_taskfile(kept.taskfile, kept, settings).definition
+            return read_taskfile(
+                kept.taskfile, kept, files.settings, files.environ, files.finished
+            ).definition
         except InvalidInput:
             warn(
                 f"{kept.taskfile} cannot be used any more (mflow validate --taskfile {kept.taskfile} says why)"
@@ -107,14 +175,14 @@ class Resumption:
 
     # ---------------------------------------------------------------------------------------------- off it goes
 
-    def _drive(self, fence: int, definition: Definition, settings: "Settings") -> NoReturn:
+    def _drive(self, fence: int, definition: Definition, files: "_Files") -> NoReturn:
         taken = patient(lambda: self.store.read_run(self.run.id))
         rows = patient(lambda: self.store.read_tasks(self.run.id))
         if not any(row.attempts for row in rows):
             taken = require_run_folder(self.store, taken, fence)
         self.store.close()
-        secrets = settings.secrets | definition_secrets(definition)
-        around = surroundings(self.database, self.commands, settings, secrets)
+        secrets = files.settings.secrets | definition_secrets(definition)
+        around = surroundings(self.database, self.commands, files.settings, secrets, files.environ)
         say_run(self.run.id, around)
         drive(taken, fence, definition, rows, around, resumed=True)
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from mflow.cli.database import Database
     from mflow.core.contracts import NewRun, Store
-    from mflow.core.model import Definition, RunRow, TaskRow
+    from mflow.core.model import RunRow, TaskRow
+    from mflow.files.load import Loaded
 
 
 def run(
@@ -64,16 +65,14 @@ def _start(
     show_warnings(loaded.warnings)
     require_log_directory(settings.config.log_directory)
     ignore_hangups()
-    run, rows = _create(chosen, definition, settings.config.log_directory)
+    run, rows = _create(chosen, loaded)
     commands = used_options(database, datasources, config)
-    around = surroundings(chosen, commands, settings, loaded.secrets)
+    around = surroundings(chosen, commands, settings, loaded.secrets, os.environ)
     say_run(run.id, around)
     drive(run, run.fence, definition, rows, around, resumed=False)
 
 
-def _create(
-    chosen: "Database", definition: "Definition", log_directory: str
-) -> "tuple[RunRow, Sequence[TaskRow]]":
+def _create(chosen: "Database", loaded: "Loaded") -> "tuple[RunRow, Sequence[TaskRow]]":
     """The new run and its tasks in the database, with a folder for its logs."""
     from mflow.cli.boundary import warn
     from mflow.store.patience import patient
@@ -81,28 +80,34 @@ def _create(
     store = chosen.open_quietly(create=True)
     for text in store.warnings:
         warn(text)
-    new = _new_run(definition, os.environ)
-    run = _with_folder(store, patient(lambda: store.create_run(new, log_directory=log_directory)))
+    new = _new_run(loaded, os.environ)
+    folder = loaded.config.log_directory
+    run = _with_folder(store, patient(lambda: store.create_run(new, log_directory=folder)))
     rows = patient(lambda: store.read_tasks(run.id))
     store.close()
     return run, rows
 
 
-def _new_run(definition: "Definition", environ: "Mapping[str, str]") -> "NewRun":
+def _new_run(loaded: "Loaded", environ: "Mapping[str, str]") -> "NewRun":
     """The run as the database gets it: without literal secrets, and with the run it is a part of, if it is one."""
     from uuid import uuid4
 
     from mflow.cli.driving import new_owner
+    from mflow.cli.environment import taken_now
     from mflow.core.contracts import NewRun
+    from mflow.core.environment import environment_to_json
     from mflow.core.secrets import masked_definition
 
+    uid = uuid4().hex
+    taken = taken_now(loaded.definition, loaded.settings, environ, uid, loaded.secrets)
     return NewRun(
-        uid=uuid4().hex,
-        definition=masked_definition(definition),
+        uid=uid,
+        definition=masked_definition(loaded.definition),
         owner=new_owner(),
         parent_run=_number(environ.get("MFLOW_RUN_ID")),
         parent_task=environ.get("MFLOW_TASK_ID"),
         parent_attempt=_number(environ.get("MFLOW_ATTEMPT")),
+        environment=environment_to_json(taken),
     )
 
 

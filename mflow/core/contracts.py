@@ -22,6 +22,7 @@ from mflow.core.model import (
     Task,
     TaskRow,
 )
+from mflow.core.states import TaskState
 
 LEASE_SECONDS = 60.0
 """A supervisor that has not written for so long, by the database's clock, may be taken for dead by another host."""
@@ -42,6 +43,7 @@ class NewRun:
     parent_uid: str | None = None
     call_digest: str | None = None
     call_no: int | None = None
+    environment: str | None = field(default=None, repr=False)  # see `core.environment`
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,18 @@ class Store(Protocol):
 
     def read_definition(self, run_id: int) -> Definition:
         """The definition the run was started with, or was last resumed with."""
+        ...
+
+    def read_unfinished(self, run_id: int) -> Mapping[str, TaskState]:
+        """The state of every task that is not SUCCESS, by its id."""
+        ...
+
+    def read_environment(self, run_id: int) -> str | None:
+        """What was kept of the environment the run was started in; None of a run that an older mflow began."""
+        ...
+
+    def keep_environment(self, run_id: int, fence: int, environment: str) -> None:
+        """Keep this text instead. Raises Superseded."""
         ...
 
     def acquire(self, run_id: int, owner: Owner, *, fence: int, lapsed: bool = False) -> int:

@@ -91,6 +91,8 @@ class Config:
     log_directory: str  # absolute path
     check_new_config_interval: float = 1.0  # seconds
     env: tuple[tuple[str, str], ...] = ()  # expanded
+    env_taken: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    """(key, name) of the variables of the environment that `env` was made from."""
     database: str | None = field(default=None, repr=False)  # SQLAlchemy URL; a SQLite path in it is absolute
     kill_grace_seconds: float = 10.0
     retry: RetryPolicy = RetryPolicy()  # of a task that says nothing; already merged into every task

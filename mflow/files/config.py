@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ValidationError
 
 from mflow.core.model import Config, Leftovers, OnSupervisorDeath, RetryPolicy
-from mflow.files.expand import expand_env
+from mflow.files.expand import Expanded, expand_env
 from mflow.files.keys import key_table
 from mflow.files.report import Report
 from mflow.files.retry_keys import WithRetry, merged_policy
@@ -54,15 +54,16 @@ def read_config(raw: Mapping[str, Any], cwd: str, environ: Mapping[str, str], re
 
 def default_config(cwd: str) -> Config:
     """What holds without a config.json."""
-    return _config(ConfigKeys.model_validate({}), cwd, ())
+    return _config(ConfigKeys.model_validate({}), cwd, Expanded((), ()))
 
 
-def _config(keys: ConfigKeys, cwd: str, env: tuple[tuple[str, str], ...]) -> Config:
+def _config(keys: ConfigKeys, cwd: str, env: Expanded) -> Config:
     return Config(
         max_process_concurrency=keys.max_process_concurrency or _processors(),
         log_directory=os.path.normpath(os.path.join(cwd, keys.log_directory)),
         check_new_config_interval=keys.check_new_config_interval,
-        env=env,
+        env=env.env,
+        env_taken=env.taken,
         database=None if keys.database is None else absolute_sqlite(keys.database, cwd),
         kill_grace_seconds=keys.kill_grace_seconds,
         retry=merged_policy(RetryPolicy(), keys.retry_given()),
@@ -74,15 +75,13 @@ def _config(keys: ConfigKeys, cwd: str, env: tuple[tuple[str, str], ...]) -> Con
 
 def expanded(
     env: Variables, raw: Mapping[str, Any], place: str, report: Report, known: Mapping[str, str]
-) -> tuple[tuple[str, str], ...]:
+) -> Expanded:
     """The variables of the key `env` of the object at `place`, expanded; unknown ones draw a warning."""
-    if not env:
-        return ()
     result = expand_env(as_pairs(env), known)
     for position, name in result.unknown:
         where = place_of(("env", position, "value"), raw, place)
         report.warning(where, f'no variable "{name}": it is taken as empty')
-    return result.env
+    return result
 
 
 def absolute_sqlite(url: str, cwd: str) -> str:

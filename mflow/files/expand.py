@@ -6,7 +6,7 @@ variables of mflow. A variable that is not known is empty, and is told.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _VARIABLE = re.compile(
     r"\$(?:(?P<dollar>\$)|(?P<plain>[A-Za-z_][A-Za-z0-9_]*)|\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\})"
@@ -19,28 +19,34 @@ class Expanded:
 
     env: tuple[tuple[str, str], ...]
     unknown: tuple[tuple[int, str], ...]
+    taken: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    """(variable, name) of all that was looked up in what was known before, found or not."""
 
 
 def expand_env(pairs: Iterable[tuple[str, str]], known: Mapping[str, str]) -> Expanded:
     """Expand variables in their order, each seeing `known` and those before it."""
     env: dict[str, str] = {}
     unknown: list[tuple[int, str]] = []
+    taken: list[tuple[str, str]] = []
     for position, (key, value) in enumerate(pairs):
-        env[key] = _expand(value, (env, known), position, unknown) if "$" in value else value
-    return Expanded(tuple(env.items()), tuple(unknown))
+        if "$" not in value:
+            env[key] = value
+            continue
+        names: list[str] = []
+        env[key] = _expand(value, env, known, names)
+        taken += [(key, name) for name in names]
+        unknown += [(position, name) for name in names if name not in known]
+    return Expanded(tuple(env.items()), tuple(unknown), tuple(taken))
 
 
-def _expand(
-    value: str, scopes: tuple[Mapping[str, str], ...], position: int, unknown: list[tuple[int, str]]
-) -> str:
+def _expand(value: str, own: Mapping[str, str], known: Mapping[str, str], taken: list[str]) -> str:
     def replacement(match: re.Match[str]) -> str:
         if match["dollar"]:
             return "$"
         name = match["plain"] or match["braced"]
-        for scope in scopes:
-            if name in scope:
-                return scope[name]
-        unknown.append((position, name))
-        return ""
+        if name in own:
+            return own[name]
+        taken.append(name)
+        return known.get(name, "")
 
     return _VARIABLE.sub(replacement, value)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mflow.core.errors import InvalidInput, Problem
-from mflow.core.model import Config, Datasource, Definition
+from mflow.core.model import Config, Datasource, Definition, Task
 from mflow.core.secrets import definition_secrets, secret_values, url_without_password
 from mflow.files.config import default_config, read_config
 from mflow.files.datasources import DatasourcesRead, read_datasources, warn_if_others_read
@@ -38,6 +38,10 @@ class Request:
     oneshot: str | None = None
     strict: bool = False
     search: bool = True
+    needed: Set[str] = frozenset({STATE_CONNECTION})
+    """The connections that must be usable, beside those that tasks name."""
+    finished: Set[str] = frozenset()
+    """Tasks whose connections nobody needs any more."""
     cwd: str = field(default_factory=os.getcwd)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     program: str | None = field(default_factory=_program)
@@ -109,7 +113,13 @@ def _load(request: Request) -> Loaded:
     read = TasksRead((), ())
     if raw is not None:
         read = read_tasks(raw, request.types, config, request.environ, report, request.oneshot)
-    settings = reading.settings(config, {name for _, name in read.connections})
+    used = {
+        connection
+        for task in read.tasks
+        if task.id not in request.finished
+        for connection in connections_of(task)
+    }
+    settings = reading.settings(config, used)
     if settings.connections is not None:
         check_connections(read, settings.connections, report)
     warnings = _conclude(reading.reports)
@@ -132,6 +142,7 @@ def load_settings(
     search: bool = True,
     cwd: str | None = None,
     environ: Mapping[str, str] | None = None,
+    needed: Set[str] = frozenset({STATE_CONNECTION}),
 ) -> Settings:
     """Read config.json and oracle.json only, for commands that run nothing. Raises InvalidInput."""
     request = Request(
@@ -139,6 +150,7 @@ def load_settings(
         config=config,
         datasources=datasources,
         search=search,
+        needed=needed,
         cwd=os.getcwd() if cwd is None else cwd,
         environ=dict(os.environ) if environ is None else environ,
     )
@@ -154,6 +166,12 @@ def load_config(path: str, cwd: str, environ: Mapping[str, str]) -> Config:
     config = read_config(raw, cwd, environ, report) if raw is not None else default_config(cwd)
     _conclude([report])
     return config
+
+
+def connections_of(task: Task) -> Set[str]:
+    """The connections that a task names."""
+    name = task.options.get("db")
+    return {name} if isinstance(name, str) else frozenset()
 
 
 def _task_object(located: Located | None, places: Places, report: Report) -> dict[str, Any] | None:
@@ -193,9 +211,9 @@ class _Reading:
         return config
 
     def settings(self, config: Config, used: Set[str]) -> Settings:
-        """config.json's values and oracle.json; the connections `used`, and the state's, must be usable."""
+        """config.json's values and oracle.json; the connections `used` or needed in any case must be usable."""
         file = self._locate(self._request.datasources, DATASOURCES)
-        read = self._datasources(file, used | {STATE_CONNECTION})
+        read = self._datasources(file, used | self._request.needed)
         return Settings(
             config=config,
             datasources=read.usable if read else {},

@@ -15,7 +15,7 @@ from mflow.core.model import LOG_FACT, AttemptEnd, Identity, Owner, RunRow, Task
 from mflow.core.states import Outcome, RunState, TaskState
 from mflow.store.clock import utc_now
 from mflow.store.statements import given, parameters
-from mflow.store.tables import attempts, definitions, runs, tasks
+from mflow.store.tables import attempts, definitions, environments, runs, tasks
 
 Order = Sequence[sa.ColumnElement[Any]]
 """What a query sorts by."""
@@ -100,6 +100,9 @@ _COUNTS = (
 _DEFINITION = sa.select(definitions.c.definition).where(
     definitions.c.run_id == given("run", definitions.c.run_id)
 )
+_ENVIRONMENT = sa.select(environments.c.environment).where(
+    environments.c.run_id == given("run", environments.c.run_id)
+)
 
 
 def run_by_id(conn: Connection, run_id: int) -> RunRow | None:
@@ -128,6 +131,11 @@ def counts(conn: Connection, lowest: int, highest: int) -> dict[int, dict[TaskSt
 def definition_text(conn: Connection, run_id: int) -> str | None:
     """The kept definition of the run, or None."""
     return conn.execute(_DEFINITION, parameters(run=run_id)).scalar_one_or_none()
+
+
+def environment_text(conn: Connection, run_id: int) -> str | None:
+    """What was kept of the environment of the run, or None."""
+    return conn.execute(_ENVIRONMENT, parameters(run=run_id)).scalar_one_or_none()
 
 
 def task_attempts(conn: Connection, run_id: int, task_no: int) -> list[AttemptRow]:

@@ -26,7 +26,7 @@ from mflow.store.dialects import Dialect
 from mflow.store.failures import Kind, to_error
 from mflow.store.scripts import READ_VERSION
 from mflow.store.statements import parameters
-from mflow.store.tables import TEXT_BYTES, definitions, runs
+from mflow.store.tables import TEXT_BYTES, definitions, environments, runs
 
 One = TypeVar("One")
 
@@ -59,6 +59,11 @@ _REDEFINE = (
     definitions.update()
     .where(definitions.c.run_id == sql.given("run", definitions.c.run_id))
     .values(definition=sql.given("definition", definitions.c.definition))
+)
+_KEEP = (
+    environments.update()
+    .where(environments.c.run_id == sql.given("run", environments.c.run_id))
+    .values(environment=sql.given("environment", environments.c.environment))
 )
 
 
@@ -122,6 +127,8 @@ class SqlStore:
             numbered = zip(new.definition.task_numbers, new.definition.tasks, strict=True)
             Changes(self.dialect, conn, run_id).add(list(numbered), {})
             conn.execute(sql.INSERT_DEFINITION, {"run_id": run_id, "definition": text})
+            if new.environment is not None:
+                conn.execute(sql.INSERT_ENVIRONMENT, {"run_id": run_id, "environment": new.environment})
             row = reading.run_by_id(conn, run_id)
         assert row is not None
         return row
@@ -205,6 +212,19 @@ class SqlStore:
     def read_definition(self, run_id: int) -> Definition:
         """The definition the run was started with, or was last resumed with."""
         return self._parsed(run_id, definition_from_json)
+
+    def read_environment(self, run_id: int) -> str | None:
+        """What was kept of the environment the run was started in; None of a run that an older mflow began."""
+        with self._reading() as conn:
+            return reading.environment_text(conn, run_id)
+
+    def keep_environment(self, run_id: int, fence: int, environment: str) -> None:
+        """Keep this text instead."""
+        with self._writing(run_id) as conn:
+            owned = conn.execute(_HEARTBEAT, parameters(run=run_id, mine=fence))
+            self._require_owned(conn, owned.rowcount, run_id, fence)
+            if conn.execute(_KEEP, parameters(run=run_id, environment=environment)).rowcount == 0:
+                conn.execute(sql.INSERT_ENVIRONMENT, {"run_id": run_id, "environment": environment})
 
     def read_graph(self, run_id: int) -> list[tuple[str, Sequence[str]]]:
         """Of every task of the definition: its id, and those that it depends on. Quicker than the definition."""

@@ -14,7 +14,7 @@ from sqlalchemy.sql.dml import Delete, Insert, Update
 
 from mflow.core.states import RUN_TRANSITIONS, Outcome, RunState, TaskState
 from mflow.store.clock import lease_end, utc_now
-from mflow.store.tables import attempts, definitions, runs, tasks
+from mflow.store.tables import attempts, definitions, environments, runs, tasks
 
 Row = Sequence[Any]
 """The values of a statement's parameters, in the order of their names."""
@@ -230,6 +230,8 @@ REMOVE_ATTEMPTS = Statement(
 
 INSERT_DEFINITION = definitions.insert()
 """The text is the last column: Oracle takes no other long value after one."""
+
+INSERT_ENVIRONMENT = environments.insert()
 
 OWNER_COLUMNS = (
     "owner_host owner_boot_id owner_pid_ns owner_pid owner_start_ticks owner_machine_id owner_user owner_since_at"

@@ -660,3 +660,26 @@ def test_store_shows_no_password(store: SqlStore) -> None:
     assert store.url in repr(store)
     store.close()
     store.close()
+
+
+# ------------------------------------------------------------------------------------------ environments
+
+
+def test_environment_is_kept_with_the_run(store: SqlStore) -> None:
+    text = '{"files":{"A":"' + "x" * 40_000 + '"}}'
+    new = new_run(environment=text)
+    run = store.create_run(new, log_directory="/l")
+    assert store.read_environment(run.id) == text
+    assert store.create_run(new, log_directory="/l") == run, "made again after a lost answer"
+    assert store.read_environment(run.id) == text
+
+
+def test_environment_may_be_missing_and_is_replaced_by_the_owner_alone(store: SqlStore) -> None:
+    run = create(store)
+    assert store.read_environment(run.id) is None
+    for text in ("{}", "{}", '{"a":1}'):
+        store.keep_environment(run.id, 1, text)
+        assert store.read_environment(run.id) == text
+    with pytest.raises(Superseded):
+        store.keep_environment(run.id, 2, "{}")
+    assert store.read_environment(run.id) == '{"a":1}'
