@@ -3,9 +3,9 @@
 from typing import NoReturn
 
 from mflow.cli.boundary import tell
-from mflow.cli.cancel import requester
 from mflow.cli.database import Database
 from mflow.cli.driving import drive, ignore_hangups, surroundings
+from mflow.cli.end_order import is_driven, requester
 from mflow.cli.hints import Commands
 from mflow.cli.kept_files import files_environment, kept_environment, settings_to_cancel
 from mflow.cli.owning import own
@@ -17,15 +17,16 @@ from mflow.store.patience import patient
 def cancel_ourselves(store: Store, run: RunRow, database: Database, commands: Commands) -> NoReturn:
     """Take the run, end what is left of its tasks, finish it. Leaves this process.
 
-    Raises Overtaken if somebody else has taken the run meanwhile.
+    A supervisor that still drives it is ended first. Raises Overtaken if somebody else has taken the run meanwhile.
     """
     from mflow.engine.supervisor import prestart
 
     prestart()
-    tell(f"nobody drives run {run.id}: ending what is left of it from here")
+    takeover = is_driven(run)
+    tell(f"{_who(run) if takeover else 'nobody'} drives run {run.id}: ending what is left of it from here")
     ignore_hangups()
-    fence = own(store, run, commands)
-    patient(lambda: store.request_cancel(run.id, requester()))  # a new owner begins without one
+    fence = own(store, run, commands, takeover=takeover)
+    patient(lambda: store.request_cancel(run.id, requester()))  # if the order could not be recorded before
     definition = patient(lambda: store.read_definition(run.id))
     taken = patient(lambda: store.read_run(run.id))
     rows = patient(lambda: store.read_tasks(run.id))
@@ -34,3 +35,8 @@ def cancel_ourselves(store: Store, run: RunRow, database: Database, commands: Co
     settings = settings_to_cancel(run, environ)
     around = surroundings(database, commands, settings, settings.secrets, environ)
     drive(taken, fence, definition, rows, around, resumed=True, cancelling=True)
+
+
+def _who(run: RunRow) -> str:
+    assert run.owner is not None
+    return f"supervisor {run.owner.identity.pid}, which does nothing and is ended now,"

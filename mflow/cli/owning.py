@@ -1,17 +1,19 @@
 """Becoming the owner of a run that was somebody's before."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 from mflow.cli.driving import new_owner
 from mflow.cli.hints import Commands
 from mflow.cli.wording import clean, moment
 from mflow.core.contracts import LEASE_SECONDS, Store
-from mflow.core.errors import RunOwned, Superseded
+from mflow.core.errors import RunOwned, StoreError, StoreUnavailable, Superseded
 from mflow.core.kernels import difference, was_restarted
 from mflow.core.model import Owner, RunRow
 from mflow.engine.identity import signal_verified
-from mflow.engine.ownership import end_owner, only_lease_tells, owner_alive
+from mflow.engine.ownership import end_owner, is_stopped, only_lease_tells, owner_alive
 from mflow.store.patience import patient
 
 
@@ -71,24 +73,63 @@ def _lease(run: RunRow) -> str:
 
 
 def own(store: Store, run: RunRow, commands: Commands, *, takeover: bool = False) -> int:
-    """Become the run's owner, and see the one before gone; the fence. Raises RunOwned, Overtaken.
+    """Become the run's owner, and see the one before gone; the fence. Raises RunOwned, Overtaken, StoreUnavailable.
 
-    The fence comes first: from then on nothing that the other one writes is taken. An owner that only its lease
-    shows to be dead must be without one at that very moment, by the database's clock.
+    With `takeover` a supervisor that can be reached is ended before the fence is asked for: one that was stopped
+    within a transaction holds the very lock that this needs. Elsewhere the fence comes first: from then on nothing
+    that the other one writes is taken. An owner that only its lease shows to be dead must be without one at that very
+    moment, by the database's clock.
     """
     owner = new_owner()
     by_lease = only_lease_tells(run)
     if takeover:
-        _require_endable(run)
         if by_lease and _may_have_been_restarted(run, owner) and not run.lease_expired:
             raise _held_elsewhere(run, commands)
+        _end(store, run, commands)
     lapsed = by_lease and (not takeover or _may_have_been_restarted(run, owner))
     try:
-        fence = patient(lambda: store.acquire(run.id, owner, fence=run.fence, lapsed=lapsed))
+        with naming_who_is_stopped(store, commands):
+            return patient(lambda: store.acquire(run.id, owner, fence=run.fence, lapsed=lapsed))
     except Superseded as error:
         raise _overtaken(patient(lambda: store.read_run(run.id)), commands) from error
+
+
+def _end(store: Store, run: RunRow, commands: Commands) -> None:
+    """End the supervisor of a row that was read before, unless the run is somebody else's by now."""
+    _require_endable(run)
+    with suppress(StoreUnavailable):  # a file without WAL: what was read before is all that can be known
+        now = store.read_run(run.id)
+        if now.fence != run.fence:
+            raise _overtaken(now, commands)
+        if now.owner is None:
+            return  # it has let go of the run: let it leave in peace
     end_owner(run)
-    return fence
+
+
+@contextmanager
+def naming_who_is_stopped(store: Store, commands: Commands) -> Iterator[None]:
+    """If the database cannot be written: whether a supervisor that is stopped may be what holds its lock."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        named = _who_is_stopped(store, commands)
+        if not named:
+            raise
+        raise StoreUnavailable(f"{error.message}; {named}", hint=error.hint) from error
+
+
+def _who_is_stopped(store: Store, commands: Commands) -> str:
+    try:
+        stopped = [run for run in store.owned_runs() if is_stopped(run)]
+    except StoreError:
+        return ""
+    return "; ".join(
+        f"the supervisor of run {run.id} (pid {run.owner.identity.pid}) is stopped and may hold a lock on it: "
+        f"let it go on (kill -CONT {run.owner.identity.pid}), or take its place: "
+        f"{commands.of('resume --takeover', run.id)}"
+        for run in stopped
+        if run.owner
+    )
 
 
 def _may_have_been_restarted(run: RunRow, here: Owner) -> bool:

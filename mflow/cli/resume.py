@@ -18,7 +18,10 @@ def resume(
     run: RunArgument,
     taskfile: TaskfileOption = None,
     takeover: Annotated[
-        bool, typer.Option("--takeover", help="Take the run from a supervisor that lives, and end that one.")
+        bool,
+        typer.Option(
+            "--takeover", help="End the supervisor that has the run, also a stopped one, and take its place."
+        ),
     ] = False,
     database: DatabaseOption = None,
     datasources: DatasourcesOption = None,

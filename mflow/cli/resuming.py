@@ -1,7 +1,7 @@
 """How a run is resumed: its files read again, the run taken, its definition edited if that was asked for."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -23,6 +23,7 @@ from mflow.cli.kept_files import (
     read_taskfile,
 )
 from mflow.cli.owning import own, require_free
+from mflow.cli.wording import clean, moment
 from mflow.core.contracts import Store
 from mflow.core.edits import compare
 from mflow.core.environment import KeptEnvironment, environment_to_json
@@ -181,10 +182,19 @@ class Resumption:
         if not any(row.attempts for row in rows):
             taken = require_run_folder(self.store, taken, fence)
         self.store.close()
+        if taken.cancelled_by:
+            _tell_all(_order_kept(taken, self.commands))
         secrets = files.settings.secrets | definition_secrets(definition)
         around = surroundings(self.database, self.commands, files.settings, secrets, files.environ)
         say_run(self.run.id, around)
         drive(taken, fence, definition, rows, around, resumed=True)
+
+
+def _order_kept(run: RunRow, commands: Commands) -> Iterator[str]:
+    """What is said of an order for the run's end that nobody has carried out yet."""
+    at = f" at {moment(run.cancelled_at)}" if run.cancelled_at else ""
+    yield f"{clean(run.cancelled_by or 'somebody')} asked for the end of run {run.id}{at}: carried out now"
+    yield f"to go on with it after that, type once more: {commands.of('resume', run.id)}"
 
 
 def _tell_all(lines: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mflow.cli.database import Database
+    from mflow.cli.hints import Commands
     from mflow.core.contracts import NewRun, Store
     from mflow.core.model import RunRow, TaskRow
     from mflow.files.load import Loaded
@@ -65,16 +66,17 @@ def _start(
     show_warnings(loaded.warnings)
     require_log_directory(settings.config.log_directory)
     ignore_hangups()
-    run, rows = _create(chosen, loaded)
     commands = used_options(database, datasources, config)
+    run, rows = _create(chosen, loaded, commands)
     around = surroundings(chosen, commands, settings, loaded.secrets, os.environ)
     say_run(run.id, around)
     drive(run, run.fence, definition, rows, around, resumed=False)
 
 
-def _create(chosen: "Database", loaded: "Loaded") -> "tuple[RunRow, Sequence[TaskRow]]":
+def _create(chosen: "Database", loaded: "Loaded", commands: "Commands") -> "tuple[RunRow, Sequence[TaskRow]]":
     """The new run and its tasks in the database, with a folder for its logs."""
     from mflow.cli.boundary import warn
+    from mflow.cli.owning import naming_who_is_stopped
     from mflow.store.patience import patient
 
     store = chosen.open_quietly(create=True)
@@ -82,7 +84,9 @@ def _create(chosen: "Database", loaded: "Loaded") -> "tuple[RunRow, Sequence[Tas
         warn(text)
     new = _new_run(loaded, os.environ)
     folder = loaded.config.log_directory
-    run = _with_folder(store, patient(lambda: store.create_run(new, log_directory=folder)))
+    with naming_who_is_stopped(store, commands):
+        run = patient(lambda: store.create_run(new, log_directory=folder))
+    run = _with_folder(store, run)
     rows = patient(lambda: store.read_tasks(run.id))
     store.close()
     return run, rows

@@ -113,6 +113,10 @@ class Store(Protocol):
         """Newest first."""
         ...
 
+    def owned_runs(self) -> Sequence[RunRow]:
+        """The runs that have an owner, alive or not, by their ids."""
+        ...
+
     def read_tasks(self, run_id: int) -> Sequence[TaskRow]:
         """All tasks of the run in the order of their numbers, each with its last attempt."""
         ...
@@ -141,7 +145,8 @@ class Store(Protocol):
         """Become the owner by compare-and-set on the fence last read; the new fence. Raises Superseded.
 
         `lapsed`: only if the lease has run out, too, by the database's clock at this moment. A request for the
-        run's end is forgotten: whoever acquires the run in order to cancel it makes one of their own.
+        run's end stays until the run has ended; of a run that has, it is forgotten. The time in which nobody drove
+        the run is added to its `idle_seconds`.
         """
         ...
 
@@ -167,7 +172,7 @@ class Store(Protocol):
         ...
 
     def request_cancel(self, run_id: int, by: str) -> None:
-        """Record who asked for the run's end and when; the first one stays."""
+        """Record who asked for the run's end and when; the first one stays. Of no effect once the run has ended."""
         ...
 
     def close(self) -> None:

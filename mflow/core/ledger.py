@@ -129,7 +129,13 @@ class Ledger:
     # --------------------------------------------------------------------------------------- what is not kept
 
     def take(
-        self, number: int, claims: tuple[Claim, ...], run_state: RunState | None, *, release: bool
+        self,
+        number: int,
+        claims: tuple[Claim, ...],
+        run_state: RunState | None,
+        *,
+        release: bool,
+        interrupted_by: str | None = None,
     ) -> Batch:
         """All that was noted, and what is given, as a batch."""
         batch = Batch(
@@ -142,6 +148,7 @@ class Ledger:
             progress=tuple(self.progress),
             run_state=run_state,
             release=release,
+            interrupted_by=interrupted_by,
         )
         self._clear()
         return batch

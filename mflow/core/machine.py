@@ -60,6 +60,7 @@ class Machine:
         self._policy, self._log = policy, log
         self.limit = limit
         self.stopping: Stop | None = None
+        self._stopped_by: str | None = None
         self.released = False  # true once the batch that lets go of the run is committed
         self.now = now
         self._ledger = Ledger(rows, upstream, downstream)
@@ -241,10 +242,13 @@ class Machine:
             for holder in own:
                 self._orders.ask_back(holder)
 
-    def stop(self, why: Stop) -> None:
-        """Bring the run to a halt: nothing new starts, live attempts are ended. A CANCEL beats a SIGNAL."""
+    def stop(self, why: Stop, by: str | None = None) -> None:
+        """Bring the run to a halt: nothing new starts, live attempts are ended. A CANCEL beats a SIGNAL.
+
+        `by`: which signal, for whoever finds the run interrupted.
+        """
         if self.stopping is not Stop.CANCEL:
-            self.stopping = why
+            self.stopping, self._stopped_by = why, by
         for holder in self._holders:
             self._orders.halt(holder)
 
@@ -269,7 +273,10 @@ class Machine:
         self._batch_number += 1
         self._pending_since = None
         self._orders.hold_off(claims)
-        self._under_way = self._ledger.take(self._batch_number, claims, run_state, release=release)
+        interrupted_by = self._stopped_by if release and run_state is None else None
+        self._under_way = self._ledger.take(
+            self._batch_number, claims, run_state, release=release, interrupted_by=interrupted_by
+        )
         return self._under_way
 
     def committed(self, batch: Batch, now: Now) -> Effects:

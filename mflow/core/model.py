@@ -241,6 +241,7 @@ class Batch:
     progress: tuple[Progress, ...] = ()
     run_state: RunState | None = None  # the run goes there with this batch
     release: bool = False  # the owner lets go of the run with this batch
+    interrupted_by: str | None = None  # what makes it let go of a run that has not ended
 
     @property
     def empty(self) -> bool:

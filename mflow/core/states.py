@@ -31,6 +31,10 @@ class RunState(StrEnum):
     INTERRUPTED = "INTERRUPTED"
 
 
+OVER = (RunState.SUCCESS, RunState.FAILED)
+"""A run that is so has ended; a resume may lead it back to RUNNING."""
+
+
 class Outcome(StrEnum):
     """Why an attempt ended, in one word."""
 

@@ -6,11 +6,12 @@ may any other reader.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mflow.core.contracts import LEASE_SECONDS
 from mflow.core.model import RunRow, RunSummary, TaskRow
-from mflow.core.states import RunState, TaskState
+from mflow.core.states import OVER, RunState, TaskState
 
 Node = tuple[str, Sequence[str]]
 """A task's id and the ids that it depends on."""
@@ -55,8 +56,39 @@ def view_run(
 
 def shown_state(run: RunRow, alive: bool | None) -> RunState:
     """INTERRUPTED if the run is not over and nobody drives it: only a resume gets it on."""
-    over = run.state in (RunState.SUCCESS, RunState.FAILED)
-    return RunState.INTERRUPTED if not over and (run.owner is None or alive is False) else run.state
+    return (
+        RunState.INTERRUPTED if run.state not in OVER and (run.owner is None or alive is False) else run.state
+    )
+
+
+def last_sign(run: RunRow) -> datetime | None:
+    """When the run's owner, the present or the last one, is last known to have driven it, by the database's clock.
+
+    Of a run that was let go: when that was. Of one with an owner: the last renewal of its lease. None for a run of
+    an older database that tells neither.
+    """
+    if run.owner and run.lease_until:
+        return run.lease_until - timedelta(seconds=LEASE_SECONDS)
+    return run.interrupted_at or run.ended_at
+
+
+def idle_until(run: RunRow, now: datetime) -> float:
+    """Seconds in all that nobody has driven the run, if somebody goes on with it now."""
+    since = last_sign(run)
+    return run.idle_seconds + (max(0.0, (now - since).total_seconds()) if since else 0.0)
+
+
+def run_seconds(run: RunRow, state: RunState, now: datetime) -> float | None:
+    """How long the run took, or has taken so far, without the time in which nobody drove it; None: not begun."""
+    if run.started_at is None:
+        return None
+    until = now if state is RunState.RUNNING else run.ended_at or last_sign(run)
+    return max(0.0, (until - run.started_at).total_seconds() - run.idle_seconds) if until else None
+
+
+def is_cancelled(run: RunRow) -> bool:
+    """Whether the run has ended because somebody asked for that: FAILED, and by nothing of its own."""
+    return run.state is RunState.FAILED and run.cancelled_by is not None
 
 
 def all_states(counts: Mapping[TaskState, int]) -> dict[TaskState, int]:

@@ -33,7 +33,7 @@ class Halting:
         name = signal.Signals(number).name
         if self.signal is None:
             self.signal = number
-            self._halt(Stop.SIGNAL, f"{name}: ending running tasks; a resume goes on from here")
+            self._halt(Stop.SIGNAL, f"{name}: ending running tasks; a resume goes on from here", name)
         elif self._hurries < len(HURRIED_GRACE_SECONDS):
             grace = HURRIED_GRACE_SECONDS[self._hurries]
             self._hurries += 1
@@ -67,9 +67,9 @@ class Halting:
             return Verdict(Ending.STOPPED, self.signal)
         return Verdict(Ending.FAILED)
 
-    def _halt(self, why: Stop, text: str) -> None:
+    def _halt(self, why: Stop, text: str, by: str | None = None) -> None:
         self._note(text)
-        self._machine.stop(why)
+        self._machine.stop(why, by)
         self._timers.set("stuck", clock.now().mono + self._grace_seconds + STUCK_SECONDS)
 
     def _executing(self) -> list[tuple[int, tuple[int, int]]]:

@@ -65,6 +65,14 @@ def is_alive(identity: Identity) -> bool | None:
         os.close(pidfd)
 
 
+def is_stopped(identity: Identity) -> bool:
+    """Whether exactly this process of our own kernel is stopped (SIGSTOP, Ctrl-Z, a debugger); False if not known."""
+    fields = _stat(identity.pid)
+    return (
+        fields is not None and fields[0] in (b"T", b"t") and int(fields[_START_TICKS]) == identity.start_ticks
+    )
+
+
 def signal_pidfd(pidfd: int, signum: int) -> bool:
     """Send a signal; false if the process has been reaped. Raises PermissionError."""
     try:
@@ -119,9 +127,14 @@ def _machine_id() -> str | None:
 
 
 def _start_ticks(pid: int) -> int | None:
-    """Field 22 of /proc/PID/stat (proc_pid_stat(5)); the name before it may hold blanks and parentheses."""
+    fields = _stat(pid)
+    return None if fields is None else int(fields[_START_TICKS])
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """The fields of /proc/PID/stat (proc_pid_stat(5)) from its state on; the name before it may hold anything."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return int(stat.rpartition(b")")[2].split()[_START_TICKS])
+    return stat.rpartition(b")")[2].split()

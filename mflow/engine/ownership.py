@@ -6,6 +6,7 @@ import signal
 
 from mflow.core.errors import RunOwned
 from mflow.core.model import Identity, RunRow
+from mflow.engine import identity
 from mflow.engine.identity import is_alive, open_verified, own_identity, signal_pidfd, signal_verified
 
 TAKE_OVER_SECONDS = 10.0
@@ -43,12 +44,21 @@ def wake(run: RunRow) -> bool:
         return False
 
 
+def is_stopped(run: RunRow) -> bool:
+    """Whether the run's owner is there but stopped (SIGSTOP, Ctrl-Z); False also where that cannot be seen."""
+    return _is_here(run) and run.owner is not None and identity.is_stopped(run.owner.identity)
+
+
+def _is_here(run: RunRow) -> bool:
+    return run.owner is not None and run.owner.identity.same_kernel(own_identity())
+
+
 def end_owner(run: RunRow) -> None:
-    """After its fence was bumped: kill a supervisor of this kernel and wait for its end.
+    """Kill a supervisor of this kernel and wait for its end: from then on it writes nothing, and holds no lock.
 
     Raises RunOwned if it cannot be ended; nothing of its run may be read as settled then.
     """
-    if run.owner is None or not run.owner.identity.same_kernel(own_identity()):
+    if run.owner is None or not _is_here(run):
         return
     pidfd = open_verified(run.owner.identity)
     if pidfd is None:
@@ -58,7 +68,10 @@ def end_owner(run: RunRow) -> None:
         ended = select.poll()
         ended.register(pidfd, select.POLLIN)
         if not ended.poll(TAKE_OVER_SECONDS * 1000):
-            raise RunOwned(f"the supervisor of run {run.id} (pid {run.owner.identity.pid}) cannot be ended")
+            raise RunOwned(
+                f"the supervisor of run {run.id} (pid {run.owner.identity.pid}) was killed, but has not ended yet",
+                hint="it hangs in a system call (a disk or server that does not answer): try again when that is over",
+            )
     except PermissionError as error:
         raise RunOwned(
             f"the supervisor of run {run.id} (pid {run.owner.identity.pid}) belongs to user {run.owner.user}",

@@ -25,6 +25,8 @@ _LEASE_EXPIRED = sa.case(
 ).label("lease_expired")
 _RUN = sa.select(runs, _LEASE_EXPIRED)
 _RUN_BY_ID = _RUN.where(runs.c.id == given("run", runs.c.id))
+_OWNED = _RUN.where(runs.c.owner_host.is_not(None)).order_by(runs.c.id)
+_RUN_AND_TIME = _RUN_BY_ID.add_columns(utc_now().label("read_at"))
 _RUN_BY_UID = _RUN.where(runs.c.run_uid == given("uid", runs.c.run_uid))
 
 _END = (
@@ -110,9 +112,20 @@ def run_by_id(conn: Connection, run_id: int) -> RunRow | None:
     return _one_run(conn.execute(_RUN_BY_ID, parameters(run=run_id)).first())
 
 
+def run_and_time(conn: Connection, run_id: int) -> tuple[RunRow, datetime] | None:
+    """The run, and the database's clock at that moment; None if there is no such run."""
+    row = conn.execute(_RUN_AND_TIME, parameters(run=run_id)).first()
+    return None if row is None else (_run(row), row.read_at)
+
+
 def run_by_uid(conn: Connection, uid: str) -> RunRow | None:
     """The run with this random id, or None."""
     return _one_run(conn.execute(_RUN_BY_UID, parameters(uid=uid)).first())
+
+
+def owned_runs(conn: Connection) -> list[RunRow]:
+    """Those that have an owner, alive or not."""
+    return [_run(row) for row in conn.execute(_OWNED)]
 
 
 def newest_runs(conn: Connection, order: Order, limit: int | None) -> list[RunRow]:

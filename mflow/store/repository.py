@@ -17,7 +17,8 @@ from mflow.core.contracts import AttemptRow, Edit, NewRun, Pulse
 from mflow.core.errors import RunNotFound, StoreError, StoreRefused, StoreUnavailable, Superseded
 from mflow.core.kept import definition_from_json, definition_to_json, graph_from_json
 from mflow.core.model import Batch, Definition, Owner, RunRow, RunSummary, TaskRow
-from mflow.core.states import RunState, TaskState
+from mflow.core.states import OVER, RunState, TaskState
+from mflow.core.view import idle_until
 from mflow.store import reading, values
 from mflow.store import statements as sql
 from mflow.store.changes import Changes
@@ -33,6 +34,14 @@ One = TypeVar("One")
 _INSERT_RUN = runs.insert().values(created_at=utc_now(), lease_until_at=lease_end())
 _SET_FOLDER = runs.update().where(*sql.mine()).values(folder=sql.given("folder", runs.c.folder))
 _HEARTBEAT = runs.update().where(*sql.mine()).values(lease_until_at=lease_end())
+_IS_OVER = runs.c.state.in_([sa.literal_column(f"'{state.value}'") for state in OVER])
+
+
+def _unless_over(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """An order for the end of a run that has ended is carried out; one for a run that has not must be yet."""
+    return sa.case((_IS_OVER, sa.null()), else_=column)
+
+
 _ACQUIRE = (
     runs.update()
     .where(runs.c.id == sql.given("run", runs.c.id), runs.c.fence == sql.given("read", runs.c.fence))
@@ -40,8 +49,11 @@ _ACQUIRE = (
         fence=runs.c.fence + 1,
         batch_no=0,
         lease_until_at=lease_end(),
-        cancelled_by=sa.null(),
-        cancelled_at=sa.null(),
+        cancelled_by=_unless_over(runs.c.cancelled_by),
+        cancelled_at=_unless_over(runs.c.cancelled_at),
+        interrupted_at=sa.null(),
+        interrupted_by=sa.null(),
+        idle_seconds=sql.given("idle", runs.c.idle_seconds),
         **{name: sql.given(name, runs.c[name]) for name in sql.OWNER_COLUMNS},
     )
 )
@@ -52,7 +64,11 @@ _LOCKED = (
 _ASKED = sa.select(runs.c.cancelled_by).where(runs.c.id == sql.given("run", runs.c.id))
 _REQUEST_CANCEL = (
     runs.update()
-    .where(runs.c.id == sql.given("run", runs.c.id), runs.c.cancelled_by.is_(None))
+    .where(
+        runs.c.id == sql.given("run", runs.c.id),
+        runs.c.cancelled_by.is_(None),
+        sa.or_(sa.not_(_IS_OVER), runs.c.owner_host.is_not(None)),  # an owner is about to go on with it
+    )
     .values(cancelled_by=sql.given("by", runs.c.cancelled_by), cancelled_at=utc_now())
 )
 _REDEFINE = (
@@ -171,6 +187,11 @@ class SqlStore:
             found = reading.newest_runs(conn, self.dialect.newest_first, 1)
         return found[0] if found else None
 
+    def owned_runs(self) -> list[RunRow]:
+        """The runs that have an owner, alive or not, by their ids."""
+        with self._reading() as conn:
+            return reading.owned_runs(conn)
+
     def list_runs(self, limit: int | None = None) -> list[RunSummary]:
         """Newest first, each with the number of its tasks in every state."""
         with self._reading() as conn:
@@ -246,12 +267,15 @@ class SqlStore:
 
     def acquire(self, run_id: int, owner: Owner, *, fence: int, lapsed: bool = False) -> int:
         """Repeated after a commit whose answer was lost, it finds that it is the owner already."""
-        who = parameters(run=run_id, read=fence, **values.owner(owner))
         with self._writing(run_id) as conn:
+            seen = reading.run_and_time(conn, run_id)
+            if seen is None:
+                raise self._not_found(conn, run_id)
+            run, now = seen
+            who = parameters(run=run_id, read=fence, idle=idle_until(run, now), **values.owner(owner))
             if conn.execute(_ACQUIRE_LAPSED if lapsed else _ACQUIRE, who).rowcount == 0:
                 row = reading.run_by_id(conn, run_id)
-                if row is None:
-                    raise self._not_found(conn, run_id)
+                assert row is not None
                 if row.fence != fence + 1 or row.owner != owner:
                     raise _superseded(run_id, fence, row.fence)
         return fence + 1
@@ -264,7 +288,7 @@ class SqlStore:
             return Pulse(conn.execute(_ASKED, parameters(run=run_id)).scalar_one())
 
     def request_cancel(self, run_id: int, by: str) -> None:
-        """Record who asked for the run's end and when; the first one stays."""
+        """Record who asked for the run's end and when; the first one stays. Of no effect once the run has ended."""
         with self._writing(run_id) as conn:
             asked = conn.execute(_REQUEST_CANCEL, parameters(run=run_id, by=values.cut(by, 255) or "?"))
             if asked.rowcount == 0 and reading.run_by_id(conn, run_id) is None:
@@ -276,7 +300,7 @@ class SqlStore:
         """A constant number of statements, however many transitions there are."""
         with self._writing(run_id) as conn:
             first = sql.advance_run(batch.run_state, batch.release)
-            if self.dialect.many(conn, first, [(batch.number, run_id, fence)]) != 1:
+            if self.dialect.many(conn, first, [values.advance_run(run_id, fence, batch)]) != 1:
                 self._explain_refusal(conn, run_id, fence, batch.run_state)
             Changes(self.dialect, conn, run_id).make(batch)
 

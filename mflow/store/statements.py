@@ -258,7 +258,11 @@ def advance_run(to: RunState | None, release: bool) -> Statement:
         where += (runs.c.state.in_([_word_of_run(state) for state in _may_precede(to)]),)
     if release:
         values |= NOBODY
-    return Statement(runs.update().where(*where).values(values), ("number", "run", "mine"))
+    names: tuple[str, ...] = ("number", "run", "mine")
+    if release and to is None:
+        values |= {"interrupted_at": utc_now(), "interrupted_by": given("by", runs.c.interrupted_by)}
+        names = (*names, "by")
+    return Statement(runs.update().where(*where).values(values), names)
 
 
 def _may_precede(to: RunState) -> list[RunState]:

@@ -7,6 +7,7 @@ from typing import Any
 from mflow.core.errors import StoreRefused
 from mflow.core.model import (
     AttemptEnd,
+    Batch,
     Claim,
     Definition,
     Ending,
@@ -28,6 +29,12 @@ def owner(one: Owner) -> dict[str, Any]:
     who = one.identity
     process = (who.host, who.boot_id, who.pid_ns, who.pid, who.start_ticks, who.machine_id)
     return dict(zip(OWNER_COLUMNS, (*process, one.user or "?", one.since), strict=True))
+
+
+def advance_run(run_id: int, fence: int, batch: Batch) -> Row:
+    """For the statement of `advance_run`, which has the last value only if the run is let go unfinished."""
+    row = (batch.number, run_id, fence)
+    return (*row, cut(batch.interrupted_by, 255)) if batch.release and batch.run_state is None else row
 
 
 def claim_task(run_id: int, one: Claim) -> Row:

@@ -1,23 +1,22 @@
 """`mflow cancel` where it is not alone."""
 
-import importlib
 import os
+import time
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
-from mflow.cli import cancelling
+from mflow.cli import cancelling, end_order
 from mflow.cli.cancel import cancel
+from mflow.cli.end_order import EndOrder
 from mflow.cli.hints import Commands
 from mflow.cli.owning import Overtaken
 from mflow.core.model import RunRow
 from mflow.core.states import RunState
 from mflow.engine.identity import own_identity
 from tests.cli.project import Project, bash_tasks, wait_for
-from tests.cli.rows import OWNER, run_row
-
-cancel_module = importlib.import_module("mflow.cli.cancel")
+from tests.cli.rows import OWNER, later, run_row
 
 
 def test_one_that_was_overtaken_asks_whoever_was_quicker(
@@ -53,18 +52,55 @@ def test_of_several_at_once_each_waits_until_the_run_has_ended(project: Project)
     assert project.mflow("status", "--json").json["run"]["state"] == "FAILED"
 
 
-def test_a_supervisor_that_does_nothing_is_named_once(
+class Rows:
+    """A store that says these, one after the other."""
+
+    def __init__(self, *rows: RunRow) -> None:
+        self._rows = iter(rows)
+
+    def read_run(self, run_id: int) -> RunRow:
+        return next(self._rows)
+
+
+OVER = run_row(state=RunState.FAILED, owner=None)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOOK_SECONDS", "SILENT_SECONDS", "STOPPED_SECONDS"):
+        monkeypatch.setattr(end_order, name, 0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_supervisor_that_does_not_answer_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
+    silent = run_row(owner=replace(OWNER, identity=own_identity()))
+    order = EndOrder(cast("Any", Rows(silent, silent, OVER)), 7, Commands(()))
+    assert order.wait() is OVER
+    said = capsys.readouterr().err
+    assert (
+        said.count(f"supervisor {os.getpid()} of run 7 is there but does nothing: it has not answered") == 1
+    )
+    assert "mflow resume 7 --takeover" in said
+    assert "mflow cancel 7 --takeover" in said
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_supervisor_elsewhere_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    there = run_row(lease_expired=False)
+    order = EndOrder(cast("Any", Rows(there, there, OVER)), 7, Commands(()), takeover=True)
+    assert order.wait() is OVER
+    assert (
+        "the supervisor of run 7 (host alpha, pid 4711) cannot be seen from here" in capsys.readouterr().err
+    )
+
+
+def test_one_that_writes_is_left_to_its_work(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stopped = run_row(owner=replace(OWNER, identity=own_identity()), lease_expired=True)
-    rows = iter([stopped, stopped, replace(stopped, state=RunState.FAILED, owner=None)])
-
-    class Store:
-        def read_run(self, run_id: int) -> RunRow:
-            return next(rows)
-
-    monkeypatch.setattr(cancel_module, "LOOK_SECONDS", 0)
-    assert cancel_module._wait(cast("Any", Store()), 7, Commands(())).state is RunState.FAILED
-    said = capsys.readouterr().err
-    assert said.count(f"supervisor {os.getpid()} is there but does nothing") == 1
-    assert "mflow resume 7 --takeover" in said
+    monkeypatch.setattr(end_order, "LOOK_SECONDS", 0)
+    clock = iter(range(0, 100, 5))  # seconds
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    rows = [run_row(owner=replace(OWNER, identity=own_identity()), lease_until=later(n)) for n in range(10)]
+    order = EndOrder(cast("Any", Rows(*rows, OVER)), 7, Commands(()), takeover=True)
+    assert order.wait() is OVER
+    assert capsys.readouterr().err == ""

@@ -1,6 +1,9 @@
 """Who may become the owner of a run that was somebody's before."""
 
+import os
 import re
+import signal
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +12,7 @@ import pytest
 
 from mflow.cli import owning
 from mflow.cli.hints import Commands
-from mflow.core.errors import RunOwned
+from mflow.core.errors import RunOwned, StoreUnavailable
 from mflow.core.model import Identity, Owner, RunRow
 from mflow.engine import identity
 from mflow.engine.identity import own_identity
@@ -138,3 +141,27 @@ def test_a_supervisor_that_this_user_may_not_end_keeps_its_run(
         owning.own(store, seen, Commands(), takeover=True)
     assert store.read_run(run_id).fence == seen.fence
     store.close()
+
+
+def test_who_cannot_write_is_told_which_supervisor_is_stopped(project: Project) -> None:
+    with subprocess.Popen(["sleep", "60"]) as sleeper:
+        try:
+            sleeping = identity.identity_of(sleeper.pid)
+            assert sleeping
+            run_id = project.new_run(*bash_tasks(a=()), owner=sleeping)
+            store = project.store()
+            with (
+                pytest.raises(StoreUnavailable, match=r"locked$"),
+                owning.naming_who_is_stopped(store, Commands()),
+            ):
+                raise StoreUnavailable("locked")
+            sleeper.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED)
+            with pytest.raises(StoreUnavailable) as refused, owning.naming_who_is_stopped(store, Commands()):
+                raise StoreUnavailable("locked")
+            store.close()
+        finally:
+            sleeper.kill()
+    said = refused.value.message
+    assert said.startswith(f"locked; the supervisor of run {run_id} (pid {sleeper.pid}) is stopped")
+    assert f"mflow resume {run_id} --takeover" in said

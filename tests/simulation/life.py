@@ -24,7 +24,7 @@ A_MOMENT = 2e-6  # so that a wait is over on the clock of microseconds, too
 
 POINTS = (
     "a resume before it owns the run",
-    "a takeover before the old one is ended",
+    "a takeover after the old one is ended",
     "a takeover before rows are read",
     "after an edit of the definition",
     "after rows are read",
@@ -79,8 +79,11 @@ class Life:
         return self.world
 
     def _to_the_end(self) -> None:
-        """Without trouble one resume must be enough, or two after an owner that nobody let go."""
-        for _ in range(2):
+        """Without trouble one resume must be enough, or two after an owner that nobody let go.
+
+        One more, first, carries out an order for the run's end that is still open.
+        """
+        for _ in range(2 + self.store.ordered):
             self._resume(self._host())
             self._until_alone()
         done = self.store.owner is None and self.store.run_state in (RunState.SUCCESS, RunState.FAILED)
@@ -238,7 +241,10 @@ class Life:
         self._tell("stop", Stop.SIGNAL)
 
     def _cancel(self) -> None:
-        self._tell("stop", Stop.CANCEL)
+        """Recorded; a supervisor may die or be superseded before it has looked."""
+        self.store.request_cancel()
+        if self.rng.random() < 0.8:
+            self._tell("stop", Stop.CANCEL)
 
     def _tell(self, kind: str, what: object) -> None:
         for supervisor in self.world.supervisors:

@@ -25,6 +25,8 @@ def recover(supervisor: SimulatedSupervisor) -> Steps:
     supervisor.world.limit_is(supervisor.world.plan.limit)
     supervisor.machine = supervisor.make_machine(rows)
     if supervisor.cancel:
+        supervisor.store.request_cancel()
+    if supervisor.store.ordered:
         supervisor.machine.stop(Stop.CANCEL)
     for row in rows:
         if row.state is TaskState.RUNNING:

@@ -14,7 +14,7 @@ from mflow.core.contracts import LEASE_SECONDS
 from mflow.core.errors import StoreUnavailable, Superseded
 from mflow.core.holders import Attempt
 from mflow.core.model import AttemptEnd, Batch, Claim, Ending, Identity, Reset, Settle, TaskRow
-from mflow.core.states import RUN_TRANSITIONS, TASK_TRANSITIONS, Outcome, RunState, TaskState
+from mflow.core.states import OVER, RUN_TRANSITIONS, TASK_TRANSITIONS, Outcome, RunState, TaskState
 from tests.simulation.world import World, expect
 
 P, R, S, F = TaskState.PENDING, TaskState.RUNNING, TaskState.SUCCESS, TaskState.FAILED
@@ -47,7 +47,8 @@ class SimulatedStore:
         self.owner: Identity | None = None
         self.last_owner: Identity | None = None
         self.lease_until = 0.0
-        self.cancelled = False
+        self.ordered = False  # somebody asked for the end of the run
+        self._bound = False  # the present owner has found that order when it took the run
         self.floating: list[tuple[int, Batch]] = []  # sent by a supervisor that died before the answer
         self.used: dict[int, int] = dict.fromkeys(self.rows, 0)  # tries within one budget, counted on our own
 
@@ -61,7 +62,12 @@ class SimulatedStore:
         self.fence += 1
         self.batch_no = 0
         self.owner = self.last_owner = owner
+        self.ordered = self._bound = self.ordered and self.run_state not in OVER
         return self.fence
+
+    def request_cancel(self) -> None:
+        """Recorded unless the run has ended, and nobody goes on with it."""
+        self.ordered = self.ordered or self.owner is not None or self.run_state not in OVER
 
     def check_fence(self, fence: int) -> None:
         """Raises Superseded."""
@@ -113,7 +119,13 @@ class SimulatedStore:
         self._claim_all(batch.claims)
         self.batch_no = batch.number
         self.lease_until = self.world.seconds + LEASE_SECONDS
+        expect(not (self._bound and batch.claims), "the run went on in spite of an order for its end")
         if batch.release:
+            expect(
+                not self._bound or self.run_state in OVER, "an order for the run's end was not carried out"
+            )
+            if self._bound:
+                self.world.seen["a resume carried an order out"] += 1
             self.owner = None
             expect(
                 not any(row.state is R for row in self.rows.values()), "a run was let go with RUNNING rows"

@@ -134,6 +134,9 @@ class SimulatedSupervisor:
 
     def _run(self) -> Steps:
         yield "a resume before it owns the run"
+        if self._seen_fence == self.store.fence:
+            self._end_owner()
+        yield "a takeover after the old one is ended"
         try:
             lapsed = self._seen_owner is not None and not self._seen_owner.same_kernel(self.identity)
             self.fence = self.store.acquire(self.identity, self._seen_fence, lapsed=lapsed)
@@ -141,11 +144,6 @@ class SimulatedSupervisor:
             self.world.seen["a resume lost the race"] += 1
             return
         self.renewed_at = self.world.seconds
-        yield "a takeover before the old one is ended"
-        for other in list(self.world.supervisors):
-            if other.identity == self._seen_owner and other.host is self.host:
-                other.die()
-                self.world.seen["a live supervisor was taken over"] += 1
         yield "a takeover before rows are read"
         try:
             if self.edit is not None:
@@ -156,6 +154,13 @@ class SimulatedSupervisor:
         yield "after an edit of the definition"
         yield from recover(self)
         yield from self._loop()
+
+    def _end_owner(self) -> None:
+        """A supervisor that can be reached from here is gone before its run is asked for."""
+        for other in list(self.world.supervisors):
+            if other.identity == self._seen_owner and other.host is self.host:
+                other.die()
+                self.world.seen["a live supervisor was taken over"] += 1
 
     def make_machine(self, rows: list[TaskRow]) -> Machine:
         """Of the definition as it is now."""

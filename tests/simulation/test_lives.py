@@ -33,6 +33,7 @@ MUST_HAPPEN = (
     "a live supervisor was taken over",
     "a resume lost the race",
     "a supervisor found itself superseded",
+    "a resume carried an order out",
     "a stale lease held dispatches back",
     "dispatches were held back for a turn",
     "a resume decided Adopt",

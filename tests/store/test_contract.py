@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from mflow.core.contracts import LEASE_SECONDS, Edit
 from mflow.core.errors import RunNotFound, StoreRefused, Superseded
@@ -22,6 +23,7 @@ from mflow.core.model import (
 )
 from mflow.core.states import Outcome, RunState, TaskState
 from mflow.store.repository import SqlStore
+from mflow.store.tables import runs
 from tests.store.databases import Database
 from tests.store.samples import (
     at,
@@ -573,13 +575,86 @@ def test_first_request_for_the_end_stays(store: SqlStore) -> None:
     assert abs((datetime.now(UTC) - kept.cancelled_at).total_seconds()) < 300
 
 
-def test_new_owner_is_not_asked_to_end_what_was_asked_of_the_old_one(store: SqlStore) -> None:
+def test_an_order_for_the_end_survives_a_new_owner(store: SqlStore) -> None:
     run = running(store)
     store.request_cancel(run.id, "ana")
+    asked = store.read_run(run.id)
     fence = store.acquire(run.id, owner(101), fence=1)
-    assert store.heartbeat(run.id, fence).cancelled_by is None
+    assert store.heartbeat(run.id, fence).cancelled_by == "ana"
     store.request_cancel(run.id, "bob")
+    kept = store.read_run(run.id)
+    assert (kept.cancelled_by, kept.cancelled_at) == ("ana", asked.cancelled_at)
+
+
+def test_an_order_survives_an_owner_that_let_go(store: SqlStore) -> None:
+    run = running(store)
+    store.request_cancel(run.id, "ana")
+    store.apply(run.id, 1, Batch(2, release=True, interrupted_by="SIGTERM"))
+    fence = store.acquire(run.id, owner(101), fence=1)
+    assert store.heartbeat(run.id, fence).cancelled_by == "ana"
+
+
+@pytest.mark.parametrize("state", [RunState.FAILED, RunState.SUCCESS])
+def test_an_order_is_done_with_when_the_run_has_ended(store: SqlStore, state: RunState) -> None:
+    run = running(store)
+    store.request_cancel(run.id, "ana")
+    store.apply(run.id, 1, Batch(2, run_state=state, release=True))
+    assert store.read_run(run.id).cancelled_by == "ana"
+    fence = store.acquire(run.id, owner(101), fence=1)
+    again = store.read_run(run.id)
+    assert (again.cancelled_by, again.cancelled_at) == (None, None)
+    assert store.heartbeat(run.id, fence).cancelled_by is None
+    store.request_cancel(run.id, "bob")  # its new owner is about to go on with it
     assert store.read_run(run.id).cancelled_by == "bob"
+
+
+def test_a_run_that_has_ended_is_not_cancelled_any_more(store: SqlStore) -> None:
+    run = running(store)
+    store.apply(run.id, 1, Batch(2, run_state=RunState.FAILED, release=True))
+    store.request_cancel(run.id, "ana")
+    assert store.read_run(run.id).cancelled_by is None
+
+
+# ------------------------------------------------------------------------------- interruptions, idle time
+
+
+def test_an_interruption_is_told_until_somebody_goes_on(store: SqlStore) -> None:
+    run = running(store)
+    assert (run.interrupted_at, run.interrupted_by, run.idle_seconds) == (None, None, 0.0)
+    store.apply(run.id, 1, Batch(2, release=True, interrupted_by="SIGTERM"))
+    left = store.read_run(run.id)
+    assert left.interrupted_by == "SIGTERM"
+    assert left.interrupted_at is not None
+    assert left.started_at is not None
+    assert left.interrupted_at >= left.started_at
+    store.acquire(run.id, owner(101), fence=1)
+    taken = store.read_run(run.id)
+    assert (taken.interrupted_at, taken.interrupted_by) == (None, None)
+
+
+def test_the_time_in_which_nobody_drove_a_run_is_added_up(store: SqlStore) -> None:
+    run = running(store)
+    store.apply(run.id, 1, Batch(2, release=True, interrupted_by="SIGTERM"))
+    an_hour_earlier(store, run.id, runs.c.interrupted_at)
+    fence = store.acquire(run.id, owner(101), fence=1)
+    assert store.acquire(run.id, owner(101), fence=1) == fence  # after a lost answer: once is enough
+    assert 3600 <= store.read_run(run.id).idle_seconds < 3900
+    an_hour_earlier(store, run.id, runs.c.lease_until_at)  # it died without a word
+    fence = store.acquire(run.id, owner(102), fence=fence)
+    assert 7200 <= store.read_run(run.id).idle_seconds < 7800
+    store.apply(run.id, fence, Batch(1, run_state=RunState.FAILED, release=True))
+    an_hour_earlier(store, run.id, runs.c.ended_at)
+    store.acquire(run.id, owner(103), fence=fence)
+    assert 10800 <= store.read_run(run.id).idle_seconds < 11700
+
+
+def an_hour_earlier(store: SqlStore, run_id: int, column: sa.Column[Any]) -> None:
+    """As if that had been an hour ago."""
+    found = runs.select().with_only_columns(column).where(runs.c.id == run_id)
+    with store.engine.begin() as conn:
+        then = conn.execute(found).scalar_one() - timedelta(hours=1)
+        conn.execute(runs.update().where(runs.c.id == run_id).values({column: then}))
+    store.close()
 
 
 # ------------------------------------------------------------------------------------------------- edit
