@@ -9,6 +9,9 @@ from mflow.core.contracts import Store
 from mflow.core.errors import UsageError
 from mflow.core.model import RunRow
 
+OURS_TO_WRITE = 0o755
+"""Mode of a run's folder, whatever the umask: who could write to it could take logs and outcomes away."""
+
 
 def require_log_directory(path: str) -> None:
     """Make the log directory, or see that it can be used. Raises UsageError: without logs nothing is started."""
@@ -59,7 +62,7 @@ def files_in(folder: str) -> tuple[str, ...]:
 def _make(path: str, *, exist_ok: bool) -> bool:
     """False if there is something of that name. Raises UsageError."""
     try:
-        Path(path).mkdir(parents=True, exist_ok=exist_ok)
+        Path(path).mkdir(mode=OURS_TO_WRITE, parents=True, exist_ok=exist_ok)
     except FileExistsError:
         if not exist_ok:
             return False

@@ -31,7 +31,7 @@ def place_apart(folder: str) -> None:
     ):
         _mark_as_top(top)
         apart = Path(top, uuid.uuid4().hex)
-        apart.mkdir()
+        apart.mkdir(mode=Path(folder).stat().st_mode & 0o777)
         apart.rename(folder)  # fails if something is in it by now
 
 

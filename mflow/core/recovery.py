@@ -70,6 +70,10 @@ class Evidence:
         None  # pids of the attempt that a sweep could not end; None: no sweep yet
     )
     without: str = "there is no outcome file"  # for a person: why there is no `outcome`
+    withheld: str = (
+        ""  # for a person: why an outcome that may be there cannot be used; its absence proves nothing
+    )
+    foreign: tuple[str, ...] = ()  # for a person: what other users have put in the place of an outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,7 @@ def _of_running(row: TaskRow, evidence: Evidence) -> Decision:
     if evidence.outcome is not None and not _is_only_refusal(evidence):
         return Take(evidence.outcome)
     if row.worker is None or not _can_be_told(row.worker, evidence):
-        return Take(_unknown(row, _not_visible(row.worker, evidence.here)))
+        return Take(_unknown(row, _not_visible(row.worker, evidence)))
     if was_restarted(row.worker, evidence.here):
         return Take(_lost(row, f"{_place(row)} was restarted while it ran"))
     if evidence.log is LogTrace.SECURED:
@@ -178,11 +182,11 @@ def _of_failed(row: TaskRow, evidence: Evidence) -> Decision:
         return Again()
     worker, here = row.worker, evidence.here
     if worker is None or not (worker.same_kernel(here) or was_restarted(worker, here)):
-        return Again(f"{_not_visible(worker, here)}; it is run again on the word of this resume")
+        return Again(f"{_not_visible(worker, evidence)}; it is run again on the word of this resume")
     if was_restarted(worker, here) or evidence.log is LogTrace.SECURED:
         return Again()
-    if evidence.worker_alive is None:
-        return Stays(f"{_not_visible(worker, here)}: resume as a user who may see it")
+    if not _can_be_told(worker, evidence):
+        return Stays(f"{_not_visible(worker, evidence)}: resume as a user who may see it")
     if evidence.worker_alive and evidence.outcome is None:
         if _may_have_begun(row, evidence.log):
             return Stays(f"still runs, {_whereabouts(row)}: resume again when it is over")
@@ -207,7 +211,7 @@ def _is_only_refusal(evidence: Evidence) -> bool:
 
 def _can_be_told(worker: Identity, evidence: Evidence) -> bool:
     if worker.same_kernel(evidence.here):
-        return evidence.worker_alive is not None
+        return evidence.worker_alive is not None and not (evidence.withheld and not evidence.worker_alive)
     return was_restarted(worker, evidence.here)
 
 
@@ -243,10 +247,13 @@ def _survived(row: TaskRow, pids: tuple[int, ...]) -> str:
     return f"processes that could not be ended are left on {_place(row)}: pid {', '.join(map(str, pids))}"
 
 
-def _not_visible(worker: Identity | None, here: Identity) -> str:
+def _not_visible(worker: Identity | None, evidence: Evidence) -> str:
+    here = evidence.here
     if worker is None:
         return "its row names no worker, so whether it still runs cannot be told"
     whose = f"it ran on host {worker.host}, worker pid {worker.pid}"
+    if evidence.worker_alive is False:
+        return f"{whose}, which is dead; how it ended cannot be told: {evidence.withheld}"
     if worker.same_kernel(here):
         return f"{whose}, which this user may not see"
     return f"{whose}, {difference(worker, here)}"

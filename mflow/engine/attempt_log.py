@@ -3,7 +3,8 @@
 import os
 from contextlib import suppress
 
-from mflow.engine.outcome_file import fallback_path, make_fallback_folder
+from mflow.engine.outcome_file import fallback_path
+from mflow.engine.provenance import make_folder_like
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
 
@@ -35,8 +36,7 @@ def create_log(log: str, fallback_folder: str) -> tuple[int, str]:
 
 
 def _create_in_fallback(log: str, fallback_folder: str) -> tuple[int, str]:
-    make_fallback_folder(fallback_folder)
-    path = fallback_path(log, fallback_folder)
+    path = fallback_path(log, make_folder_like(fallback_folder))
     return _create(path), path
 
 
@@ -46,6 +46,6 @@ def _create(path: str) -> int:
 
 def _make_folder(folder: str) -> bool:
     with suppress(OSError):
-        os.makedirs(folder, exist_ok=True)
+        os.makedirs(folder, mode=0o755, exist_ok=True)
         return True
     return False

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 
-from mflow.engine.outcome_file import make_fallback_folder
+from mflow.engine.provenance import make_folder_like
 from mflow.engine.tree import become_subreaper
 
 CRASHED = 70
@@ -54,8 +54,8 @@ def take_environment(environ: Mapping[str, str]) -> None:
 def leave_traceback(error: BaseException, folder: str) -> int:
     """Write down a worker's defect in a folder of its run, since it has no stderr; its exit code."""
     with suppress(OSError):
-        make_fallback_folder(folder)
-        with open(os.path.join(folder, f"worker-{os.getpid()}.traceback"), "w", encoding="utf-8") as file:
+        path = os.path.join(make_folder_like(folder), f"worker-{os.getpid()}.traceback")
+        with open(path, "w", encoding="utf-8") as file:
             traceback.print_exception(error, file=file)
     return CRASHED
 

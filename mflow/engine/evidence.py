@@ -7,15 +7,23 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
-from mflow.core.model import Identity, RunRow, TaskRow
+from mflow.core.model import RunRow, TaskRow
 from mflow.core.names import attempt_token
 from mflow.core.recovery import SECURED_LINK, Decision, Evidence, LogTrace, Secure, Sweep, decide
 from mflow.engine.hunt import Hunt
 from mflow.engine.identity import is_alive, own_identity
-from mflow.engine.outcome_file import KeptOutcome, any_trace, fallback_path, outcome_path, read_outcome
+from mflow.engine.outcome_file import any_trace, fallback_path, look_for_outcome, sync_folder
 from mflow.engine.pool import own_servers
+from mflow.engine.provenance import (
+    Foreign,
+    Writers,
+    folders_like,
+    is_theirs,
+    only_theirs_to_write,
+    read_own,
+    writers,
+)
 
 SWEEP_SECONDS = 3.0
 """How long a sweep may wait for killed processes to be gone."""
@@ -28,12 +36,16 @@ def fallback_folder(run_uid: str) -> str:
 
 def mark_folder(run: RunRow) -> None:
     """Leave a mark in the run's new folder: where it is missing, a missing log proves nothing. Raises OSError."""
-    _mark(run).touch(exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(_mark(run), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
 
 
 def is_marked(run: RunRow) -> bool:
-    """Whether the folder is this run's own, as it was made."""
-    return _mark(run).exists()
+    """Whether the folder is this run's own, as it was made: nobody else could have taken a log away."""
+    try:
+        return read_own(_mark(run), writers(run.folder), 0) == b"" and only_theirs_to_write(run.folder)
+    except (OSError, ValueError, Foreign):
+        return False
 
 
 def settle(run: RunRow, row: TaskRow, spare: Iterable[int] = ()) -> tuple[Decision, Evidence]:
@@ -58,45 +70,37 @@ def look(run: RunRow, row: TaskRow) -> Evidence:
     here, worker = own_identity(), row.worker
     alive = is_alive(worker) if worker is not None and worker.same_kernel(here) else None
     if worker is None or row.log is None:
-        return Evidence(here, alive, None, _log_trace(run, row))
-    kept, without = _kept_outcome(run, row, worker, row.log)
-    if kept is None and _is_withheld(run, row.log):
-        alive = None
-    return Evidence(here, alive, kept.end if kept else None, _log_trace(run, row), without=without)
-
-
-def _kept_outcome(run: RunRow, row: TaskRow, worker: Identity, log: str) -> tuple[KeptOutcome | None, str]:
-    return read_outcome(
-        log,
+        return Evidence(here, alive, None, _log_trace(run, row, writers(run.folder)))
+    allowed = writers(os.path.dirname(row.log), worker.pid if alive else None)
+    found = look_for_outcome(
+        row.log,
         fallback_folder=fallback_folder(run.uid),
         run_uid=run.uid,
         task_no=row.task_no,
         attempt=row.attempts,
         worker=worker,
+        allowed=allowed,
     )
-
-
-def _is_withheld(run: RunRow, log: str) -> bool:
-    """Whether there may be an outcome that this user may not read: then its worker's death proves no loss."""
-    path = outcome_path(log)
-    return any(_is_unreadable(each) for each in (path, fallback_path(path, fallback_folder(run.uid))))
-
-
-def _is_unreadable(path: str) -> bool:
-    try:
-        os.lstat(path)
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return not os.access(path, os.R_OK)
+    return Evidence(
+        here,
+        alive,
+        found.kept.end if found.kept else None,
+        _log_trace(run, row, allowed),
+        without=found.without,
+        withheld=found.withheld,
+        foreign=found.foreign,
+    )
 
 
 def secure(row: TaskRow) -> None:
     """Take the name of a log whose attempt has not begun, so that it never can; or find that it has."""
+    if row.log is None:
+        return
     with suppress(FileExistsError):
-        if row.log is not None:
-            os.symlink(SECURED_LINK, row.log)
+        os.symlink(SECURED_LINK, row.log)
+        sync_folder(
+            os.path.dirname(row.log)
+        )  # or a power failure leaves the worker's refusal without its reason
 
 
 def sweep(run: RunRow, row: TaskRow, spare: Iterable[int] = ()) -> tuple[int, ...]:
@@ -106,23 +110,26 @@ def sweep(run: RunRow, row: TaskRow, spare: Iterable[int] = ()) -> tuple[int, ..
     died.
     """
     token = attempt_token(run.uid, row.task_no, row.attempts)
-    logs = (row.log, fallback_path(row.log, fallback_folder(run.uid))) if row.log else ()
+    own, _ = folders_like(fallback_folder(run.uid), writers(run.folder))
+    logs = [row.log, *(fallback_path(row.log, folder) for folder in own)] if row.log else []
+    if row.output:
+        logs.append(row.output)
     return Hunt(token, own_servers().union(spare), logs).until(SWEEP_SECONDS)
 
 
-def _log_trace(run: RunRow, row: TaskRow) -> LogTrace:
+def _log_trace(run: RunRow, row: TaskRow, allowed: Writers) -> LogTrace:
     if row.log is None:
         return LogTrace.UNPROVEN
     try:
         with suppress(OSError):
-            if os.readlink(row.log) == SECURED_LINK:
+            if os.readlink(row.log) == SECURED_LINK and is_theirs(row.log, allowed):
                 return LogTrace.SECURED
-        if any_trace(row.log, fallback_folder=fallback_folder(run.uid)):
+        if any_trace(row.log, fallback_folder=fallback_folder(run.uid), allowed=allowed):
             return LogTrace.FOUND
         return LogTrace.ABSENT if is_marked(run) else LogTrace.UNPROVEN
     except OSError:
         return LogTrace.UNPROVEN
 
 
-def _mark(run: RunRow) -> Path:
-    return Path(run.folder) / f".run-{run.uid}"
+def _mark(run: RunRow) -> str:
+    return os.path.join(run.folder, f".run-{run.uid}")

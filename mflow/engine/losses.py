@@ -12,7 +12,7 @@ from mflow.core.decisions import Now
 from mflow.core.holders import Attempt
 from mflow.core.machine import Machine
 from mflow.core.model import AttemptEnd, Identity, RunRow, TaskRow
-from mflow.core.recovery import Adopt, Again, NotBegun, Settled, Stays, Take, is_unproven
+from mflow.core.recovery import Adopt, Again, Decision, NotBegun, Settled, Stays, Take, is_unproven
 from mflow.core.states import Outcome, TaskState
 from mflow.engine import evidence
 
@@ -28,6 +28,7 @@ class Losses:
         self.previous: dict[
             int, Mapping[str, Any]
         ] = {}  # facts of a task's last attempt, if its end is unproven
+        self._named: set[str] = set()  # what others have planted
         self.spare: set[int] = set()  # our children that are no orphans of an attempt
 
     def recover(self, rows: Iterable[TaskRow], adopt: Callable[[TaskRow], bool]) -> None:
@@ -44,7 +45,7 @@ class Losses:
 
     def account_for(self, row: TaskRow, cause: str = "") -> None:
         """The worker of this live attempt is dead: find out what became of it. `cause`: how the worker died."""
-        decision, _ = evidence.settle(self._run, row, self.spare)
+        decision = self._settle(row)
         task_no, attempt = row.task_no, row.attempts
         match decision:
             case NotBegun(spent=spent):
@@ -58,12 +59,12 @@ class Losses:
                 raise AssertionError(f"task {row.id!r}: {decision} for an attempt whose worker is dead")
 
     def _recover_running(self, row: TaskRow, adopt: Callable[[TaskRow], bool]) -> None:
-        decision, _ = evidence.settle(self._run, row, self.spare)
+        decision = self._settle(row)
         if isinstance(decision, Adopt):
             if adopt(row):
                 self._note(f"{row.id}: attempt {row.attempts} {decision.message}; adopted")
                 return
-            decision, _ = evidence.settle(self._run, row, self.spare)  # it ended between two looks
+            decision = self._settle(row)  # it ended between two looks
         match decision:
             case Take(end=end):
                 self._remember(row.task_no, end, row.facts)
@@ -79,7 +80,7 @@ class Losses:
         if not is_unproven(row):
             self._machine.reset(row.task_no)
             return
-        decision, _ = evidence.settle(self._run, row, self.spare)
+        decision = self._settle(row)
         match decision:
             case Settled(end=end):
                 self._machine.settle(row.task_no, row.attempts, end)
@@ -89,6 +90,15 @@ class Losses:
                 self._machine.reset(row.task_no)
             case Stays(message=message):
                 self._note(f"{row.id}: {message}")
+
+    def _settle(self, row: TaskRow) -> Decision:
+        """The decision about an attempt; what other users have planted is named, once."""
+        decision, seen = evidence.settle(self._run, row, self.spare)
+        for text in seen.foreign:
+            if text not in self._named:
+                self._named.add(text)
+                self._note(f"{row.id}: {text}")
+        return decision
 
     def _remember(self, task_no: int, end: AttemptEnd | None, facts: Mapping[str, Any]) -> None:
         if end is not None and end.outcome in UNPROVEN and facts:

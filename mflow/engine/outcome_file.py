@@ -1,13 +1,13 @@
 """How an attempt ended, in a file beside its log: kept by a worker whose supervisor does not answer, or is gone.
 
 The file is whole or absent: written under another name, fsynced, renamed, and its folder fsynced. It counts only
-for the attempt, run and worker it names. What is read may be damaged, or planted by somebody: reading never raises.
+for the attempt, run and worker it names, and only if nobody else can have written it (`provenance`): it is written
+where that can be told, and read so. What is read may be damaged: reading never raises.
 """
 
 import json
 import math
 import os
-import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -16,6 +16,18 @@ from typing import Any
 
 from mflow.core.model import AttemptEnd, Identity
 from mflow.core.states import Outcome
+from mflow.engine.provenance import (
+    Doubtful,
+    Foreign,
+    Writers,
+    folder_of,
+    folders_like,
+    is_withheld,
+    make_folder_like,
+    read_own,
+    require_own,
+    writers,
+)
 
 _LOG, _OUTCOME, _UNFINISHED = ".log", ".outcome", ".outcome.new"
 _LONGEST = 1 << 20  # bytes; a real one has some hundred
@@ -44,50 +56,90 @@ def fallback_path(path: str, fallback_folder: str) -> str:
     return os.path.join(fallback_folder, os.path.basename(path))
 
 
-def make_fallback_folder(folder: str) -> None:
-    """Make the folder, for this user alone. Raises OSError, also if somebody else made it (it may be in /tmp)."""
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    found = os.lstat(folder)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise PermissionError(f"{folder} is not this user's own folder")
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What looking for the outcome of one attempt has shown."""
+
+    kept: KeptOutcome | None
+    without: str  # for a person: why there is none
+    foreign: tuple[str, ...] = ()  # for a person: what others have put where it could have been
+    withheld: str = (
+        ""  # for a person: why one that may be there cannot be used; then nothing proves that there is none
+    )
 
 
 def write_outcome(log: str, kept: KeptOutcome, *, fallback_folder: str, log_is_ours: bool = True) -> str:
     """Write the file beside the log (making the folder again if it vanished) or else into the fallback folder.
 
-    If the log is not ours, nor is the name beside it: then into the fallback folder. Returns the file's path.
-    Raises OSError if it can be had nowhere.
+    If the log is not ours, nor is the name beside it: then into the fallback folder. There, too, goes what could not
+    be told from another user's work beside the log. Returns the file's path. Raises OSError if it can be had nowhere.
     """
     text = json.dumps(_to_json(kept), ensure_ascii=True).encode("ascii")
     path = outcome_path(log)
     if log_is_ours:
-        with suppress(OSError):
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+        with suppress(OSError, Foreign):
+            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
             _write_whole(path, text)
             return path
-    make_fallback_folder(fallback_folder)
-    path = fallback_path(path, fallback_folder)
-    _write_whole(path, text)
+    path = fallback_path(path, make_folder_like(fallback_folder))
+    try:
+        _write_whole(path, text)
+    except Foreign as error:
+        raise OSError(str(error)) from error
     return path
+
+
+def look_for_outcome(
+    log: str,
+    *,
+    fallback_folder: str,
+    run_uid: str,
+    task_no: int,
+    attempt: int,
+    worker: Identity,
+    allowed: Writers,
+) -> Found:
+    """The outcome of exactly this attempt by this worker, written by one of the `allowed`. Never raises."""
+    own, foreign = folders_like(fallback_folder, allowed)
+    reasons, withheld = list(foreign), ""
+    beside = outcome_path(log)
+    for path in (beside, *(fallback_path(beside, folder) for folder in own)):
+        try:
+            kept = _from_json(json.loads(read_own(path, allowed, _LONGEST), parse_constant=_no_number))
+        except FileNotFoundError:
+            continue
+        except Foreign as error:
+            reasons.append(str(error))
+            if isinstance(error, Doubtful):
+                withheld = withheld or str(error)
+            else:
+                foreign.append(str(error))
+            continue
+        except (OSError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
+            reasons.append(f"{path} cannot be used: {type(error).__name__}: {error}"[:500])
+            if isinstance(error, OSError) and is_withheld(path, allowed):
+                withheld = withheld or f"{path} may not be read by this user"
+            continue
+        if (kept.run_uid, kept.task_no, kept.attempt, kept.worker) == (run_uid, task_no, attempt, worker):
+            return Found(kept, "", tuple(foreign))
+        reasons.append(f"{path} belongs to another attempt, run or worker")
+    return Found(None, "; ".join(reasons) or "there is no outcome file", tuple(foreign), withheld)
 
 
 def read_outcome(
     log: str, *, fallback_folder: str, run_uid: str, task_no: int, attempt: int, worker: Identity
 ) -> tuple[KeptOutcome | None, str]:
     """The outcome of exactly this attempt by this worker, or None and why. Never raises."""
-    reasons = []
-    for path in (outcome_path(log), fallback_path(outcome_path(log), fallback_folder)):
-        try:
-            kept = _from_json(json.loads(_read_bounded(path), parse_constant=_no_number))
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
-            reasons.append(f"{path} cannot be used: {type(error).__name__}: {error}"[:500])
-            continue
-        if (kept.run_uid, kept.task_no, kept.attempt, kept.worker) == (run_uid, task_no, attempt, worker):
-            return kept, ""
-        reasons.append(f"{path} belongs to another attempt, run or worker")
-    return None, "; ".join(reasons) or "there is no outcome file"
+    found = look_for_outcome(
+        log,
+        fallback_folder=fallback_folder,
+        run_uid=run_uid,
+        task_no=task_no,
+        attempt=attempt,
+        worker=worker,
+        allowed=writers(os.path.dirname(log)),
+    )
+    return found.kept, found.without
 
 
 def remove_outcome(path: str) -> None:
@@ -96,16 +148,16 @@ def remove_outcome(path: str) -> None:
         os.unlink(path)
 
 
-def any_trace(log: str, *, fallback_folder: str) -> bool:
+def any_trace(log: str, *, fallback_folder: str, allowed: Writers | None = None) -> bool:
     """Whether a log or outcome exists in any of their places.
 
     On the boot that it was given to a worker, a dead worker's attempt without a trace was never started. Raises
     OSError if that cannot be looked up: then nothing is proven.
     """
     beside = (log, outcome_path(log))
-    return any(
-        _exists(path) for path in (*beside, *(fallback_path(path, fallback_folder) for path in beside))
-    )
+    own, _ = folders_like(fallback_folder, writers(os.path.dirname(log)) if allowed is None else allowed)
+    elsewhere = (fallback_path(path, folder) for folder in own for path in beside)
+    return any(_exists(path) for path in (*beside, *elsewhere))
 
 
 def _exists(path: str) -> bool:
@@ -117,36 +169,36 @@ def _exists(path: str) -> bool:
 
 
 def _write_whole(path: str, text: bytes) -> None:
-    folder, name = os.path.split(path)
-    unfinished = os.path.join(folder, name.removesuffix(_OUTCOME) + _UNFINISHED)
-    remove_outcome(unfinished)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with open(unfinished, "wb", opener=lambda name, _: os.open(name, flags, 0o666)) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
-    _sync_folder(folder)
+    """Raises OSError, and Foreign if a reader could not tell it from another user's (a folder of somebody else, a
+    file system that knows no owners)."""
+    name = os.path.basename(path)
+    unfinished = name.removesuffix(_OUTCOME) + _UNFINISHED
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with folder_of(path, writers(os.path.dirname(path))) as folder:
+        with suppress(OSError):
+            os.unlink(unfinished, dir_fd=folder)
+        descriptor = os.open(unfinished, flags, 0o644, dir_fd=folder)
+        try:
+            with open(descriptor, "wb") as file:
+                require_own(path, descriptor)
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(unfinished, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except (OSError, Foreign):
+            with suppress(OSError):
+                os.unlink(unfinished, dir_fd=folder)
+            raise
+    sync_folder(os.path.dirname(path))
 
 
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync_folder(folder: str) -> None:
+    """Have the names in a folder survive a power failure. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _read_bounded(path: str) -> bytes:
-    """The content of a regular file of a sensible size; O_NONBLOCK so that a FIFO cannot hold us."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("not a regular file")
-        content = file.read(_LONGEST + 1)
-    if len(content) > _LONGEST:
-        raise ValueError("too large")
-    return content
 
 
 # ------------------------------------------------------------------------------------------- JSON <-> values

@@ -17,12 +17,12 @@ from mflow.core.states import Outcome
 from mflow.engine.outcome_file import (
     KeptOutcome,
     any_trace,
-    make_fallback_folder,
     outcome_path,
     read_outcome,
     remove_outcome,
     write_outcome,
 )
+from mflow.engine.provenance import make_folder
 
 WORKER = Identity("host", "boot", 4026531836, 4711, 123456)
 KEPT = KeptOutcome("ab" * 16, 3, 2, WORKER, AttemptEnd(Outcome.EXITED, exit_code=3), {"session": "12,34"})
@@ -269,13 +269,68 @@ def test_traces(log: str, fallback: str) -> None:
 
 
 def test_a_fallback_folder_is_ours_alone(tmp_path: Path) -> None:
-    make_fallback_folder(str(tmp_path / "new"))
-    make_fallback_folder(str(tmp_path / "new"))
+    make_folder(str(tmp_path / "new"))
+    make_folder(str(tmp_path / "new"))
     open_to_all = tmp_path / "open"
     open_to_all.mkdir()
     open_to_all.chmod(0o777)
     with pytest.raises(PermissionError):
-        make_fallback_folder(str(open_to_all))
+        make_folder(str(open_to_all))
     (tmp_path / "link").symlink_to(tmp_path / "new")
     with pytest.raises(OSError, match="link"):
-        make_fallback_folder(str(tmp_path / "link"))
+        make_folder(str(tmp_path / "link"))
+
+
+def test_a_name_that_another_has_taken_loses_nothing(
+    log: str, fallback: str, read: Read, tmp_path: Path
+) -> None:
+    """Neither beside the log nor in the usual place: in a folder beside that, where it is found."""
+    (tmp_path / "run-1").touch()
+    squatted = Path(fallback)
+    squatted.mkdir()
+    squatted.chmod(0o777)
+    (squatted / "task.2.outcome").write_text(json.dumps(whole()))
+    path = write_outcome(log, KEPT, fallback_folder=fallback)
+    assert Path(path).parent != squatted
+    assert read() == (KEPT, "")
+    remove_outcome(path)
+    found, reason = read()
+    assert found is None
+    assert f"{fallback} belongs to" in reason
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_another_user_wrote_counts_for_nothing(log: str, fallback: str, read: Read) -> None:
+    plant(log, json.dumps(whole()).encode())
+    assert read()[0] is not None
+    os.chown(outcome_path(log), 65534, 65534)
+    found, reason = read()
+    assert found is None
+    assert f"{outcome_path(log)} belongs to" in reason
+    assert write_outcome(log, KEPT, fallback_folder=fallback) == outcome_path(log)
+    assert read() == (KEPT, "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_it_is_not_left_in_another_users_folder(log: str, fallback: str, read: Read) -> None:
+    """It took the name where everybody may write, and lets us in."""
+    folder = Path(log).parent
+    folder.mkdir()
+    folder.chmod(0o777)
+    os.chown(folder, 65534, 65534)
+    folder.parent.chmod(0o1777)
+    path = write_outcome(log, KEPT, fallback_folder=fallback)
+    assert path == f"{fallback}/task.2.outcome"
+    assert list(folder.iterdir()) == []
+    assert read() == (KEPT, "")
+
+
+def test_others_cannot_write_to_it_whatever_the_umask(log: str, fallback: str, read: Read) -> None:
+    before = os.umask(0)
+    try:
+        path = Path(write_outcome(log, KEPT, fallback_folder=fallback))
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o022 == 0
+    assert path.parent.stat().st_mode & 0o022 == 0
+    assert read() == (KEPT, "")
