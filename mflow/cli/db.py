@@ -1,5 +1,6 @@
 """`mflow db`: the tables of the state database."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -27,6 +28,7 @@ def upgrade(
 
     chosen = locate_database(database, datasources, config)
     before, after = upgrade_tables(chosen.where)
+    _warn_of(after.warnings)
     if before.up_to_date:
         print(f"{chosen.shown}: up to date (version {after.found})")
     else:
@@ -44,8 +46,16 @@ def check(
 
     chosen = locate_database(database, datasources, config)
     report = check_tables(chosen.where)
+    _warn_of(report.warnings)
     require_version(report.found, f"{chosen.shown} ({chosen.source})", how=report.cure)
     print(f"{chosen.shown} ({chosen.source}): up to date (version {report.found})")
+
+
+def _warn_of(texts: Sequence[str]) -> None:
+    from mflow.cli.boundary import warn
+
+    for text in texts:
+        warn(text)
 
 
 @app.command()

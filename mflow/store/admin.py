@@ -17,6 +17,7 @@ class VersionReport:
     found: str | None  # None: there are none
     needed: str
     cure: str  # what brings them up to date, for a person
+    warnings: tuple[str, ...] = ()  # about the database or the login
 
     @property
     def up_to_date(self) -> bool:
@@ -50,7 +51,8 @@ def upgrade(where: str | Datasource) -> tuple[VersionReport, VersionReport]:
 
 
 def _report(store: SqlStore) -> VersionReport:
-    return VersionReport(store.url, store.schema_version(), scripts.VERSIONS[-1], how_to_upgrade(store))
+    found = store.schema_version()
+    return VersionReport(store.url, found, scripts.VERSIONS[-1], how_to_upgrade(store), tuple(store.warnings))
 
 
 def _require_known(report: VersionReport) -> None:

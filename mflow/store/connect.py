@@ -11,7 +11,7 @@ from mflow.core.errors import StoreError, StoreRefused
 from mflow.core.model import Datasource
 from mflow.core.secrets import url_without_password
 from mflow.store import scripts, sqlite_file
-from mflow.store.dialects import BUSY_SECONDS, Oracle, Sqlite
+from mflow.store.dialects import BUSY_SECONDS, Sqlite
 from mflow.store.failures import to_error
 from mflow.store.repository import SqlStore
 from mflow.store.tables import VERSION_TABLE
@@ -58,7 +58,7 @@ def connect(where: str | Datasource, *, create: bool) -> SqlStore:
 
 def how_to_upgrade(store: SqlStore) -> str:
     """What a person does about tables that are missing or older."""
-    return _HOW_ORACLE if store.dialect.name == Oracle.name else _HOW_SQLITE
+    return _HOW_ORACLE if store.dialect.name == "oracle" else _HOW_SQLITE
 
 
 def _parse(text: str) -> URL:
@@ -137,7 +137,9 @@ def _warnings(path: str, shared: str | None, mode: str, read_only: bool) -> list
 
 def _connect_oracle(where: URL | Datasource) -> SqlStore:
     from mflow.store import oracle_connect
+    from mflow.store.oracle import Oracle
 
     source = where if isinstance(where, Datasource) else oracle_connect.datasource_of(where)
     named = oracle_connect.shown(source) if isinstance(where, Datasource) else _shown(where)
-    return SqlStore(oracle_connect.engine(source), Oracle(), named)
+    warnings: list[str] = []
+    return SqlStore(oracle_connect.engine(source, warnings), Oracle(), named, warnings=warnings)

@@ -1,10 +1,12 @@
-"""All that differs between databases: a handful of hooks each. No other module asks which database it has.
+"""All that differs between databases: a handful of hooks each, SQLite's here, Oracle's in `oracle.py`.
 
-(How the database's clock is written stands in `clock.py`, by SQLAlchemy's own means for that.)
+No other module asks which database it has. (How the database's clock is written stands in `clock.py`, by
+SQLAlchemy's own means for that.)
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
@@ -14,12 +16,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from mflow.core.errors import StoreRefused
-from mflow.core.oracle_errors import explain
 from mflow.store import sqlite_file
-from mflow.store.failures import Failure, Kind
+from mflow.store.failures import Failure
 from mflow.store.statements import Row, Statement
-from mflow.store.tables import UtcTimestamp, instant_to_text, run_ids, runs
+from mflow.store.tables import UtcTimestamp, instant_to_text, runs
 
 BUSY_SECONDS = 5.0
 """One bounded attempt: how long a statement waits for another process's lock on a SQLite file."""
@@ -71,6 +71,23 @@ class Dialect:
     def failure(self, error: BaseException) -> Failure:
         """What the driver's error means."""
         raise NotImplementedError
+
+    def name_blocker(
+        self, engine: Engine, error: BaseException, failure: Failure, run_id: int | None
+    ) -> Failure:
+        """The failure of a write, with who holds the lock that it waited for, if it did and that can be seen.
+
+        `run_id` is the run whose row it began with; None if it was an upgrade.
+        """
+        return failure
+
+    @contextmanager
+    def upgrading(self, conn: Connection) -> Iterator[None]:
+        """What an upgrade needs to be different on its connection."""
+        yield
+
+    def require_characters(self, conn: Connection, texts: Iterable[tuple[str, str]]) -> None:
+        """Raise StoreRefused for a text, told after what it is, that the database would not keep as it is."""
 
     def new_run_id(self, conn: Connection) -> int | None:
         """The id of a new run, if it must be known before its row is inserted."""
@@ -178,84 +195,6 @@ class Sqlite(Dialect):
         arrange = _arranger([statement.keys.index(name) for name in order], stamps)
         self._compiled[statement] = str(compiled), arrange
         return self._compiled[statement]
-
-
-class Oracle(Dialect):
-    """Oracle by python-oracledb. Its tables may share a schema with those of the tool that mflow takes the place of."""
-
-    name = "oracle"
-    # A sequence that somebody has made anew may hand out lower numbers, or each instance of a cluster those it keeps.
-    newest_first = (runs.c.created_at.desc(), runs.c.id.desc())
-
-    def __init__(self) -> None:
-        import oracledb
-
-        self.driver_errors = (
-            oracledb.Error,
-            OSError,
-        )  # the socket's own errors pass through the driver at times
-        self._has_origin: bool | None = None
-
-    def begin(self, engine: Engine, run_id: int | None, *, write: bool) -> Connection:
-        """Marked in V$SESSION with the run; the mark travels with the next statement."""
-        conn = super().begin(engine, run_id, write=write)
-        action = None if run_id is None else f"run {run_id}"
-        if conn.info.get("action") != action:
-            conn.connection.driver_connection.action = action  # type: ignore[union-attr]
-            conn.info["action"] = action
-        return conn
-
-    def failure(self, error: BaseException) -> Failure:
-        """By the code in the text."""
-        found = explain(str((error.orig if isinstance(error, DBAPIError) else None) or error))
-        if isinstance(error, OSError):
-            return Failure(Kind.TRANSIENT, f"the connection was lost ({found.text})")
-        if found.code == "ORA-00942":
-            return Failure(
-                Kind.OUTDATED, found.text, "The tables are missing, or this user may not see them."
-            )
-        gone = isinstance(error, DBAPIError) and error.connection_invalidated
-        return Failure(
-            Kind.TRANSIENT if found.nature.passing or gone else Kind.REFUSED, found.text, found.cure
-        )
-
-    def new_run_id(self, conn: Connection) -> int | None:
-        """From the sequence, above every run of the tool that was there before."""
-        new = int(conn.execute(_NEXT_ID).scalar_one())
-        last = self._last_of_origin(conn)
-        if last - new > _MOST_SKIPPED:
-            raise StoreRefused(
-                f"runs must be numbered above {last}, the last one in TASKS_MASTER, but the sequence is at {new}",
-                hint=f"As the owner of the tables: ALTER SEQUENCE {run_ids.name} RESTART START WITH {last + 1}",
-            )
-        while new <= last:
-            skipped = conn.execute(_NEXT_IDS, {"how_many": min(last - new + 1, 10_000)})
-            new = max(int(value) for (value,) in skipped)
-        return new
-
-    def is_origins_run(self, conn: Connection, run_id: int) -> bool:
-        """Whether TASKS_MASTER has it."""
-        return self._knows_origin(conn) and conn.execute(_ORIGINS_RUN, {"run": run_id}).first() is not None
-
-    def _last_of_origin(self, conn: Connection) -> int:
-        return int(conn.execute(_ORIGINS_LAST).scalar() or 0) if self._knows_origin(conn) else 0
-
-    def _knows_origin(self, conn: Connection) -> bool:
-        """Whether there is a TASKS_MASTER with a numeric ID in the schema: nothing else of it is known or touched."""
-        if self._has_origin is None:
-            self._has_origin = conn.execute(_ORIGIN).first() is not None
-        return self._has_origin
-
-
-_MOST_SKIPPED = 1_000_000
-_NEXT_ID = sa.select(run_ids.next_value())
-_NEXT_IDS = sa.text("SELECT mflow_runs_seq.NEXTVAL FROM dual CONNECT BY LEVEL <= :how_many")
-_ORIGIN = sa.text(
-    "SELECT 1 FROM all_tab_columns WHERE owner = SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') "
-    "AND table_name = 'TASKS_MASTER' AND column_name = 'ID' AND data_type = 'NUMBER'"
-)
-_ORIGINS_LAST = sa.text("SELECT MAX(id) FROM tasks_master")
-_ORIGINS_RUN = sa.text("SELECT 1 FROM tasks_master WHERE id = :run")
 
 
 def _arranger(places: list[int], stamps: list[int]) -> Callable[[Row], Row]:

@@ -4,10 +4,13 @@ https://python-oracledb.readthedocs.io/en/latest/user_guide/connection_handling.
 """
 
 import getpass
+import math
 import os
 import queue
+import re
 import socket
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -15,17 +18,24 @@ import oracledb
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Engine, ExceptionContext
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from mflow.core.errors import StoreRefused
 from mflow.core.model import Datasource
 from mflow.core.oracle_errors import Nature, explain
 from mflow.core.oracle_login import client_arguments, login_arguments, schema_statement
+from mflow.store import oracle_dialect
 
 MODULE = "mflow"
 """How V$SESSION names every session of mflow."""
 
 CALL_SECONDS = 10.0
 """One bounded attempt: how long a connection is waited for, and how long each answer of the database."""
+
+
+IDLE_SECONDS = 5.0
+"""A session that was not used for so long is asked whether it lives, before anything is entrusted to it."""
 
 
 def datasource_of(url: URL) -> Datasource:
@@ -65,21 +75,26 @@ def shown(source: Datasource) -> str:
     return f"oracle {source.user or ''}@{' '.join(source.connection_string.split())}"
 
 
-def engine(source: Datasource) -> Engine:
-    """An engine whose sessions bear the mark of mflow, and of who uses it, in V$SESSION."""
+def engine(source: Datasource, warnings: list[str] | None = None) -> Engine:
+    """An engine whose sessions bear the mark of mflow, and of who uses it, in V$SESSION.
+
+    What a login warns of is added to `warnings`, once.
+    """
+    told = [] if warnings is None else warnings
     _require_login(source)
     _schema_statement(source)
     made = sa.create_engine(
-        "oracle+oracledb://",
-        creator=partial(_connect, source),
+        oracle_dialect.URL,
+        creator=partial(_connect, source, told),
         pool_size=1,
         max_overflow=1,
-        pool_pre_ping=True,
         pool_reset_on_return=None,  # every transaction is ended explicitly: one round trip less
         hide_parameters=True,
         arraysize=1000,
     )
     event.listen(made, "handle_error", _notice_disconnect)
+    event.listen(made, "checkin", _begin_to_idle)
+    event.listen(made, "checkout", _require_life)
     return made
 
 
@@ -98,10 +113,12 @@ def _schema_statement(source: Datasource) -> str | None:
         raise StoreRefused(str(error), hint="Give the owner of the tables.") from None
 
 
-def _connect(source: Datasource) -> oracledb.Connection:
+def _connect(source: Datasource, warnings: list[str]) -> oracledb.Connection:
     if source.thick:  # before any thin connection is made; again is of no effect
         oracledb.init_oracle_client(**client_arguments(source))
     conn = _in_time(partial(_log_in, source))
+    if conn.warning and not warnings:
+        warnings.append(_warning(source, str(conn.warning)))
     conn.call_timeout = int(CALL_SECONDS * 1000)
     conn.module = MODULE
     conn.client_identifier = whoami()[:64]
@@ -109,6 +126,16 @@ def _connect(source: Datasource) -> oracledb.Connection:
         with conn.cursor() as cursor:
             cursor.execute(choose)
     return conn
+
+
+def _warning(source: Datasource, text: str) -> str:
+    """What a login that succeeded warns of: nearly always that its password is about to expire."""
+    said = explain(text)
+    if said.code != "ORA-28002":
+        return f"{shown(source)}: {said.text}"
+    days = re.search(r"within (\d+) days?", text)
+    when = f"within {days[0].removeprefix('within ')}" if days else "soon"
+    return f"{shown(source)}: the password expires {when} (ORA-28002): change it in time, and in oracle.json, too."
 
 
 def _log_in(source: Datasource) -> oracledb.Connection:
@@ -141,6 +168,20 @@ def _in_time(login: Callable[[], oracledb.Connection]) -> oracledb.Connection:
     if isinstance(answer, BaseException):
         raise answer
     return answer
+
+
+def _begin_to_idle(conn: oracledb.Connection | None, record: ConnectionPoolEntry) -> None:
+    record.info["idle_since"] = time.monotonic()
+
+
+def _require_life(conn: oracledb.Connection, record: ConnectionPoolEntry, proxy: object) -> None:
+    """A session that idled may have been ended: the pool makes another one then. Busy ones are not asked."""
+    if time.monotonic() - record.info.get("idle_since", math.inf) < IDLE_SECONDS:
+        return
+    try:
+        conn.ping()
+    except (oracledb.Error, OSError) as error:
+        raise DisconnectionError from error
 
 
 def _notice_disconnect(context: ExceptionContext) -> None:

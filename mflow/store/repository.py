@@ -61,6 +61,7 @@ _ACQUIRE_LAPSED = _ACQUIRE.where(runs.c.lease_until_at < utc_now())
 _LOCKED = (
     sa.select(runs.c.fence, runs.c.batch_no).where(runs.c.id == sql.given("run", runs.c.id)).with_for_update()
 )
+_HEARTBEAT_ASKING = _HEARTBEAT.returning(runs.c.cancelled_by)
 _ASKED = sa.select(runs.c.cancelled_by).where(runs.c.id == sql.given("run", runs.c.id))
 _REQUEST_CANCEL = (
     runs.update()
@@ -86,9 +87,10 @@ _KEEP = (
 class SqlStore:
     """One repository over one database; see `mflow.core.contracts.Store` for what each method promises."""
 
-    def __init__(self, engine: Engine, dialect: Dialect, url: str, *, warnings: Sequence[str] = ()) -> None:
+    def __init__(self, engine: Engine, dialect: Dialect, url: str, *, warnings: list[str]) -> None:
+        """`warnings` may grow while the database is used."""
         self.url = url
-        self.warnings = list(warnings)
+        self.warnings = warnings
         self.engine = engine
         self.dialect = dialect
 
@@ -118,7 +120,7 @@ class SqlStore:
         """Bring the tables to the version needed. In one transaction, where the database can do that with tables."""
         from mflow.store import migrations
 
-        with self._writing() as conn:
+        with self._writing() as conn, self.dialect.upgrading(conn):
             if not conn.in_transaction():
                 conn.begin()  # so that Alembic leaves the end of the transaction to us
             migrations.upgrade(conn)
@@ -135,10 +137,8 @@ class SqlStore:
 
     def _insert_run(self, new: NewRun, log_directory: str) -> RunRow:
         with self._writing() as conn:
-            run_id = self._insert_run_row(conn, new)
-            folder = f"{log_directory.rstrip('/')}/run-{run_id}"
-            values.require_storable(new.definition, folder)
-            conn.execute(_SET_FOLDER, parameters(run=run_id, mine=1, folder=folder))
+            self.dialect.require_characters(conn, values.exact_texts(new.definition, log_directory))
+            run_id = self._insert_run_row(conn, new, log_directory)
             text = definition_to_json(new.definition)
             numbered = zip(new.definition.task_numbers, new.definition.tasks, strict=True)
             Changes(self.dialect, conn, run_id).add(list(numbered), {})
@@ -149,17 +149,22 @@ class SqlStore:
         assert row is not None
         return row
 
-    def _insert_run_row(self, conn: Connection, new: NewRun) -> int:
+    def _insert_run_row(self, conn: Connection, new: NewRun, log_directory: str) -> int:
         run_id = self.dialect.new_run_id(conn)
-        row = _run_columns(new) | ({} if run_id is None else {"id": run_id})
+        row = _run_columns(new)
+        if run_id is not None:
+            row |= {"id": run_id, "folder": _folder(new, log_directory, run_id)}
         try:
             inserted = conn.execute(_INSERT_RUN, row)
         except IntegrityError:
             if reading.run_by_uid(conn, new.uid) is None:
                 raise
             raise _AlreadyThere from None
-        [key] = inserted.inserted_primary_key or [run_id]
-        return int(key)
+        if run_id is None:
+            [run_id] = inserted.inserted_primary_key or [0]
+            folder = _folder(new, log_directory, int(run_id))
+            conn.execute(_SET_FOLDER, parameters(run=run_id, mine=1, folder=folder))
+        return int(run_id)
 
     def _created_before(self, uid: str) -> RunRow:
         with self._reading() as conn:
@@ -170,6 +175,7 @@ class SqlStore:
     def set_folder(self, run_id: int, fence: int, folder: str) -> None:
         """Keep where the attempts' logs of this run are."""
         with self._writing(run_id) as conn:
+            self.dialect.require_characters(conn, [("path", folder)])
             found = conn.execute(_SET_FOLDER, parameters(run=run_id, mine=fence, folder=folder))
             self._require_owned(conn, found.rowcount, run_id, fence)
 
@@ -282,10 +288,16 @@ class SqlStore:
 
     def heartbeat(self, run_id: int, fence: int) -> Pulse:
         """Renew the lease."""
+        who = parameters(run=run_id, mine=fence)
         with self._writing(run_id) as conn:
-            found = conn.execute(_HEARTBEAT, parameters(run=run_id, mine=fence))
-            self._require_owned(conn, found.rowcount, run_id, fence)
-            return Pulse(conn.execute(_ASKED, parameters(run=run_id)).scalar_one())
+            if conn.dialect.update_returning:
+                row = conn.execute(_HEARTBEAT_ASKING, who).first()
+                self._require_owned(conn, int(row is not None), run_id, fence)
+            else:  # SQLite before 3.35
+                self._require_owned(conn, conn.execute(_HEARTBEAT, who).rowcount, run_id, fence)
+                row = conn.execute(_ASKED, parameters(run=run_id)).first()
+        assert row is not None
+        return Pulse(row.cancelled_by)
 
     def request_cancel(self, run_id: int, by: str) -> None:
         """Record who asked for the run's end and when; the first one stays. Of no effect once the run has ended."""
@@ -321,6 +333,7 @@ class SqlStore:
         with self._writing(run_id) as conn:
             owned = conn.execute(_HEARTBEAT, parameters(run=run_id, mine=fence))
             self._require_owned(conn, owned.rowcount, run_id, fence)
+            self.dialect.require_characters(conn, values.exact_texts(edit.definition))
             changes = Changes(self.dialect, conn, run_id)
             if reading.definition_text(conn, run_id) != text:
                 conn.execute(_REDEFINE, parameters(run=run_id, definition=text))
@@ -351,13 +364,16 @@ class SqlStore:
             if conn is not None:
                 self.dialect.rollback(conn)
             if isinstance(error, self.dialect.errors):
-                raise self._error(error, committing=committing and write) from error
+                raise self._error(error, run_id, write=write, committing=committing) from error
             raise
 
-    def _error(self, error: Exception, *, committing: bool) -> StoreError:
+    def _error(self, error: Exception, run_id: int | None, *, write: bool, committing: bool) -> StoreError:
         if isinstance(error, PoolTimeout):
             return StoreUnavailable(f"{self.url}: no connection became free")
-        return to_error(self.dialect.failure(error).at(self.url), committing=committing)
+        failure = self.dialect.failure(error)
+        if write and not committing:
+            failure = self.dialect.name_blocker(self.engine, error, failure, run_id)
+        return to_error(failure.at(self.url), committing=committing and write)
 
     def _require_owned(self, conn: Connection, touched: int, run_id: int, fence: int) -> None:
         if touched != 1:
@@ -383,6 +399,12 @@ class SqlStore:
 
 class _AlreadyThere(Exception):
     """The run was inserted by an earlier try whose answer was lost."""
+
+
+def _folder(new: NewRun, log_directory: str, run_id: int) -> str:
+    folder = f"{log_directory.rstrip('/')}/run-{run_id}"
+    values.require_storable(new.definition, folder)
+    return folder
 
 
 def _run_columns(new: NewRun) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Values of the core as rows of a statement's parameters, cut and checked so that any database can hold them."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mflow.core.errors import StoreRefused
@@ -147,15 +147,21 @@ def _pids(pids: Iterable[int]) -> str | None:
     return text or None
 
 
-def require_storable(definition: Definition, *paths: str) -> None:
-    """Raise StoreRefused for a path or id that no column can hold as it is: they are never cut."""
+def exact_texts(definition: Definition, *paths: str) -> Iterator[tuple[str, str]]:
+    """The paths and ids that must be kept as they are, each after what it is."""
     given = (definition.taskfile, definition.cwd, definition.config, definition.datasources, *paths)
     for path in filter(None, given):
-        _require(path, TEXT_BYTES, "path")
+        yield "path", path
     for task in definition.tasks:
-        if not 0 < len(task.id) <= ID_CHARS:
-            raise StoreRefused(f"a task id must have 1 to {ID_CHARS} characters: {task.id[:40]!r}...")
-        _require(task.id, TEXT_BYTES, "task id")
+        yield "task id", task.id
+
+
+def require_storable(definition: Definition, *paths: str) -> None:
+    """Raise StoreRefused for a path or id that no column can hold as it is: they are never cut."""
+    for what, text in exact_texts(definition, *paths):
+        if what == "task id" and not 0 < len(text) <= ID_CHARS:
+            raise StoreRefused(f"a task id must have 1 to {ID_CHARS} characters: {text[:40]!r}...")
+        _require(text, TEXT_BYTES, what)
 
 
 def _require(text: str, size: int, what: str) -> None:

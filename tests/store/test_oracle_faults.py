@@ -12,10 +12,11 @@ from mflow.core.contracts import Edit
 from mflow.core.errors import StoreError, StoreOutdated, StoreRefused, StoreUnavailable
 from mflow.core.model import Batch, RunRow
 from mflow.core.states import RunState, TaskState
+from mflow.store import admin
 from mflow.store.connect import open_store
 from mflow.store.patience import patient
 from mflow.store.repository import SqlStore
-from tests.store.databases import Control, Database
+from tests.store.databases import Control, Database, oracle_url
 from tests.store.samples import claim, create, definition, new_run, owner, running, success
 
 pytestmark = [
@@ -64,17 +65,36 @@ def apply_after_all(
 # ---------------------------------------------------------------------------------- connections that are lost
 
 
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is between two transactions counts as idling."""
+    monkeypatch.setattr("mflow.store.oracle_connect.IDLE_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("idle")
 @pytest.mark.parametrize("how", ["error", "disconnect", "reset"])
 def test_idle_session_is_killed(store: SqlStore, run: RunRow, control: Control, how: str) -> None:
-    """The ping of the pool finds out, and the batch does not even notice."""
+    """The ping finds out, and the batch does not even notice."""
     assert control("kill", module="mflow", how=how)
     store.apply(run.id, 1, BATCH)
     assert states(store, run)[:2] == [TaskState.RUNNING] * 2
 
 
+@pytest.mark.usefixtures("idle")
 def test_all_connections_are_dropped(store: SqlStore, run: RunRow, control: Control) -> None:
     control("drop_all")
     store.apply(run.id, 1, BATCH)
+
+
+@pytest.mark.parametrize("how", ["error", "disconnect", "reset"])
+def test_busy_session_is_killed(store: SqlStore, run: RunRow, control: Control, how: str) -> None:
+    """It is not asked before each batch whether it lives: the batch finds out, and is tried again."""
+    assert control("kill", module="mflow", how=how)
+    with pytest.raises(StoreUnavailable) as caught:
+        store.apply(run.id, 1, BATCH)
+    assert not caught.value.applied_unknown
+    store.apply(run.id, 1, BATCH)
+    assert states(store, run)[:2] == [TaskState.RUNNING] * 2
 
 
 @pytest.mark.parametrize("action", ["disconnect", "reset"])
@@ -321,6 +341,21 @@ def test_wrong_password_is_refused_and_not_shown(oracle: Database, control: Cont
     with pytest.raises(StoreRefused, match="ORA-01017") as caught:
         open_store(wrong)
     assert "S3cret" not in f"{caught.value} {caught.value.hint} {caught.value!r}"
+
+
+def test_password_that_will_expire_is_told_once(oracle: Database, control: Control) -> None:
+    """Each login is warned: of the driver's connections to come only the first one counts."""
+    user = oracle_url().partition("//")[2].partition(":")[0]
+    control("password_grace", user=user, days=5)
+    store = oracle.open()
+    [text] = store.warnings
+    assert "the password expires within 5 days (ORA-28002)" in text
+    control("drop_all")
+    patient(store.list_runs)
+    assert store.warnings == [text]
+    assert admin.check(oracle.where).warnings == (text,)
+    control("clear_faults")
+    assert oracle.open().warnings == []
 
 
 # ------------------------------------------------------------------------------------------- in V$SESSION

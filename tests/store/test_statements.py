@@ -82,7 +82,7 @@ def test_common_batches_cost_few_statements(store: SqlStore) -> None:
     assert count(store, lambda: store.apply(run.id, 1, claims)) == 3
     turn = Batch(3, endings=(failure(0),), claims=(claim(20),), progress=(Progress(1, 1, pid=9),))
     assert count(store, lambda: store.apply(run.id, 1, turn)) == 6
-    assert count(store, lambda: store.heartbeat(run.id, 1)) == 2
+    assert count(store, lambda: store.heartbeat(run.id, 1)) == 1
 
 
 def test_reading_costs_one_statement_whatever_the_size(store: SqlStore) -> None:
@@ -98,12 +98,49 @@ def test_creating_a_run_costs_few_statements(store: SqlStore) -> None:
     assert count(store, lambda: create(store, 500)) == small <= 7
 
 
+def round_trips(control: Control, call: Callable[[], object]) -> int:
+    """Calls that the database was sent meanwhile, logins left out."""
+    before = {each["sid"]: each["calls"] for each in control("sessions")}
+    call()
+    return sum(each["calls"] - before.get(each["sid"], each["calls"]) for each in control("sessions"))
+
+
 @pytest.mark.oracle
 def test_round_trips_on_oracle(oracle: Database, control: Control) -> None:
-    """As the database sees them: a ping, the statements, one commit."""
+    """As the database sees them: the statements, one commit, and no commit after reading alone."""
     store = oracle.open()
     run = prepare(store, 30)
     control("clear_transcript")
     store.apply(run, 1, everything(4, 30))
     calls = [(each["kind"], each["executions"]) for each in control("transcript")]
-    assert calls == [("sql", 1), ("sql", 1), *[("sql", 30)] * 11, ("call", 0)]
+    assert calls == [("sql", 1), *[("sql", 30)] * 11, ("call", 0)]
+
+    other = running(store, 30).id
+    claims = Batch(2, claims=tuple(claim(no) for no in range(20)))
+    assert round_trips(control, lambda: store.apply(other, 1, claims)) == 4
+    assert round_trips(control, lambda: store.heartbeat(other, 1)) == 2
+    assert round_trips(control, lambda: store.was_applied(other, 1, 2)) == 2
+    assert round_trips(control, lambda: store.read_run(other)) == 1
+    assert round_trips(control, store.newest_run) == 1
+    assert round_trips(control, lambda: create(store)) == 6
+    control("clear_transcript")
+    store.read_tasks(other)
+    store.list_runs(10)
+    assert {each["kind"] for each in control("transcript")} == {"sql"}
+
+
+@pytest.mark.oracle
+def test_opening_asks_one_question(oracle: Database, control: Control) -> None:
+    control("clear_transcript")
+    oracle.open()
+    assert [each["sql"] for each in control("transcript")] == ["SELECT version_num FROM mflow_version"]
+
+
+@pytest.mark.oracle
+def test_session_that_idled_is_asked_whether_it_lives(
+    oracle: Database, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = oracle.open()
+    run = running(store).id
+    monkeypatch.setattr("mflow.store.oracle_connect.IDLE_SECONDS", 0.0)
+    assert round_trips(control, lambda: store.heartbeat(run, 1)) == 3
