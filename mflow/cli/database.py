@@ -38,6 +38,15 @@ class Database:
             return f"sqlite:///{Path.cwd()}/mflow.db"
         return url_without_password(self.where)
 
+    @property
+    def file(self) -> str | None:
+        """The absolute path of a SQLite database; None of any other."""
+        if isinstance(self.where, Datasource):
+            return None
+        scheme, _, rest = self.where.partition(":///")
+        is_sqlite = scheme.partition("+")[0] == "sqlite"
+        return str(Path.cwd() / rest.partition("?")[0]) if is_sqlite and rest else None
+
     def open(self) -> "SqlStore":
         """Open it. Raises StoreError, after saying where was looked."""
         from mflow.cli.boundary import tell

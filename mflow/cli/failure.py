@@ -1,6 +1,7 @@
 """What a person needs who must act on a failed task: how, the last lines of its log, what waits, what to type."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from mflow.cli.hints import Commands
 from mflow.cli.tail import last_lines
@@ -29,7 +30,7 @@ def failure_blocks(
     commands: Commands,
     *,
     limit: int = 3,
-    read_tail: ReadTail = last_lines,
+    read_tail: ReadTail | None = None,
     hide: Hide = str,
 ) -> list[list[str]]:
     """A block of lines for each of the first `limit` failed tasks, and one that names the others.
@@ -37,6 +38,7 @@ def failure_blocks(
     What a task or its database said goes through `hide`, which masks the secrets that are known.
     """
     failed = failed_tasks(view)
+    read_tail = read_tail or partial(last_lines, hide=hide)
     blocks = [list(_block(row, view, commands, read_tail, hide)) for row in failed[:limit]]
     others = [row.id for row in failed[limit:]]
     if others:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NoReturn
 from mflow.cli import edited
 from mflow.cli.boundary import tell, warn
 from mflow.cli.database import Database
-from mflow.cli.driving import drive, ignore_hangups, say_run, surroundings
+from mflow.cli.driving import drive, ignore_hangups, say_run, surroundings, task_environ
 from mflow.cli.environment import differences, require_variables, taken_now
+from mflow.cli.exposure import exposure
 from mflow.cli.folders import files_in, require_log_directory, require_run_folder
 from mflow.cli.hints import Commands
 from mflow.cli.inputs import announce, show_warnings
@@ -81,6 +82,8 @@ class Resumption:
         definition = kept if edit else self._with_secrets(files)
         self._tell_of_environment(files)
         require_log_directory(settings.config.log_directory)
+        for text in exposure(definition, settings.config, self.database, self.run.folder):
+            tell(text)
         ignore_hangups()
         fence = own(self.store, self.run, self.commands, takeover=takeover)
         if edit:
@@ -105,7 +108,7 @@ class Resumption:
         if taskfile:
             edit = read_taskfile(str(Path.cwd() / taskfile), kept, settings, environ, finished)
         definition = edit.definition if edit else kept
-        secrets = settings.secrets | definition_secrets(definition)
+        secrets = settings.secrets | definition_secrets(definition, task_environ(environ, settings.config))
         now = taken_now(definition, settings, os.environ, self.run.uid, secrets, before)
         open_ = [task for task in definition.tasks if task.id not in finished]
         require_variables(now, open_, settings, definition.taskfile, os.environ)
@@ -184,7 +187,8 @@ class Resumption:
         self.store.close()
         if taken.cancelled_by:
             _tell_all(_order_kept(taken, self.commands))
-        secrets = files.settings.secrets | definition_secrets(definition)
+        environ = task_environ(files.environ, files.settings.config)
+        secrets = files.settings.secrets | definition_secrets(definition, environ)
         around = surroundings(self.database, self.commands, files.settings, secrets, files.environ)
         say_run(self.run.id, around)
         drive(taken, fence, definition, rows, around, resumed=True)

@@ -52,8 +52,10 @@ def _start(
     from mflow.engine.supervisor import prestart
 
     prestart()
+    from mflow.cli.boundary import tell
     from mflow.cli.database import choose_database, used_options
     from mflow.cli.driving import drive, ignore_hangups, say_run, surroundings
+    from mflow.cli.exposure import exposure
     from mflow.cli.folders import require_log_directory
     from mflow.cli.inputs import announce, load_files, show_warnings
     from mflow.cli.preflight import require_ready
@@ -68,6 +70,8 @@ def _start(
     ignore_hangups()
     commands = used_options(database, datasources, config)
     run, rows = _create(chosen, loaded, commands)
+    for text in exposure(definition, settings.config, chosen, run.folder):
+        tell(text)
     around = surroundings(chosen, commands, settings, loaded.secrets, os.environ)
     say_run(run.id, around)
     drive(run, run.fence, definition, rows, around, resumed=False)

@@ -38,7 +38,8 @@ def status(
 
         print_json(status_object(view))
     else:
+        from mflow.cli.hiding import hider
         from mflow.cli.screen import show_status
         from mflow.cli.status_page import status_page
 
-        show_status(status_page(view, commands, everything=everything))
+        show_status(status_page(view, commands, everything=everything, hide=hider(view)))

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mflow.cli.failure import ReadTail, failed_tasks, failure_blocks
+from mflow.cli.failure import Hide, ReadTail, failed_tasks, failure_blocks
 from mflow.cli.hints import Commands
-from mflow.cli.tail import last_lines
 from mflow.cli.wording import (
     clean,
     counts,
@@ -43,17 +42,24 @@ class Page:
 
 
 def status_page(
-    view: RunView, commands: Commands, *, everything: bool = False, read_tail: ReadTail = last_lines
+    view: RunView,
+    commands: Commands,
+    *,
+    everything: bool = False,
+    read_tail: ReadTail | None = None,
+    hide: Hide = str,
 ) -> Page:
-    """The page of a run. `everything` shows each task of a large run too."""
+    """The page of a run. `everything` shows each task of a large run too; `hide` masks what is known to be secret."""
     chosen = list(view.tasks) if everything or len(view.tasks) <= MOST_ROWS else _that_matter(view)
     return Page(
         title=f"run {view.run.id}",
         state=view.state,
         facts=tuple(_facts(view)),
-        rows=tuple(_cells(row, view) for row in chosen),
+        rows=tuple(_cells(row, view, hide) for row in chosen),
         left_out=_left_out(len(chosen), view, commands),
-        failures=tuple(tuple(block) for block in failure_blocks(view, commands, read_tail=read_tail)),
+        failures=tuple(
+            tuple(block) for block in failure_blocks(view, commands, read_tail=read_tail, hide=hide)
+        ),
         advice=tuple(_advice(view, commands)),
     )
 
@@ -125,18 +131,20 @@ def _parent(run: RunRow) -> str:
 # ------------------------------------------------------------------------------------------------ its tasks
 
 
-def _cells(row: TaskRow, view: RunView) -> tuple[str, ...]:
+def _cells(row: TaskRow, view: RunView, hide: Hide) -> tuple[str, ...]:
     began = started_at(row)
     seconds = duration_seconds(row, view.now)
     over = row.end is not None and row.state is not TaskState.RUNNING
-    end = one_line(ending_with_message(row.end), 60) if over and row.end else ""
+    end = ending_with_message(row.end) if over and row.end else ""
+    if row.end and row.end.message:
+        end = hide(end)
     return (
         clean(row.id),
         str(row.state),
         tries(row),
         _short(began, view) if began else "",
         "" if seconds is None else duration(seconds),
-        "; ".join(filter(None, (end, _note(row, view)))),
+        "; ".join(filter(None, (one_line(end, 60), _note(row, view)))),
     )
 
 

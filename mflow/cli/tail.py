@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+from collections.abc import Callable
 
 from mflow.cli.wording import clean
 
@@ -15,9 +16,12 @@ _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-
 """Colours, cursor moves and titles: what ECMA-48 calls control sequences. They say nothing to a reader."""
 
 
-def last_lines(path: str, count: int = 10) -> list[str]:
-    """The last `count` lines that are not empty at the end of the log. Raises OSError if it cannot be read."""
-    text = _window(path).decode("utf-8", "backslashreplace")
+def last_lines(path: str, count: int = 10, hide: Callable[[str], str] = str) -> list[str]:
+    """The last `count` lines that are not empty at the end of the log. Raises OSError if it cannot be read.
+
+    `hide` masks secrets: before lines are cut, so that none is shown in part.
+    """
+    text = hide(_window(path).decode("utf-8", "backslashreplace"))
     lines = [_harmless(line) for line in text.rstrip().split("\n")[-count:]]
     return [] if lines == [""] else lines
 

@@ -16,7 +16,9 @@ def validate(
     database: DatabaseOption = None,
 ) -> None:
     """Check the files of a run, and say all that is wrong with them."""
+    from mflow.cli.boundary import warn
     from mflow.cli.database import choose_database
+    from mflow.cli.exposure import exposure
     from mflow.cli.inputs import load_files, show_warnings
     from mflow.cli.preflight import missing_here
     from mflow.cli.wording import clean, plural
@@ -25,7 +27,11 @@ def validate(
     chosen = choose_database(database, os.environ, loaded.datasources, loaded.settings.database)
     warnings = [*loaded.warnings, *missing_here(loaded)]
     show_warnings(warnings)
-    found = f", {plural(len(warnings), 'warning')}" if warnings else ""
+    exposed = list(exposure(loaded.definition, loaded.config, chosen))
+    for text in exposed:
+        warn(text)
+    count = len(warnings) + len(exposed)
+    found = f", {plural(count, 'warning')}" if count else ""
     print(f"ok: {plural(len(loaded.definition.tasks), 'task')}{found}")
     used = (
         ("task file", loaded.definition.taskfile),

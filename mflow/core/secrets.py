@@ -1,21 +1,25 @@
 """What counts as a secret, and how it is kept out of what mflow writes."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, NamedTuple
 
+from mflow.core import embedded_secrets as embedded
+from mflow.core.embedded_secrets import MASK, is_reference
 from mflow.core.model import Definition, Task
-
-MASK = "***"
 
 _SHORTEST = 4
 """A value shorter than this is not masked in texts: it would be found in every other word."""
 
+_SHORTEST_LINE = 8
+"""Of a secret of several lines (a key in PEM) each line that is no shorter is a secret too: logs are shown by lines."""
+
 _PART = re.compile(r"passw(or)?d|passphrase|secret|token|credential", re.IGNORECASE)
 _WORDS = frozenset({"key", "keys", "apikey", "accesskey", "privatekey", "pass", "pw", "pwd"})
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_REFERENCE = re.compile(r"\$(?:\{\w+\}|[A-Za-z_]\w*)")
 
 
 def looks_secret(key: str) -> bool:
@@ -28,22 +32,56 @@ def looks_secret(key: str) -> bool:
     return any(word.lower() in _WORDS for word in _WORD.findall(key))
 
 
-def is_reference(value: str) -> bool:
-    """Whether a value is nothing but `$NAME` or `${NAME}`, and so tells nobody anything."""
-    return _REFERENCE.fullmatch(value) is not None
-
-
 def mask(text: str, secrets: Iterable[str]) -> str:
     """The text with every secret of four characters or more replaced; the longest first."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST:
-            text = text.replace(secret, MASK)
+    for piece in _longest_first(frozenset(secrets)):
+        text = text.replace(piece, MASK)
     return text
 
 
+@lru_cache(maxsize=8)
+def _longest_first(secrets: frozenset[str]) -> Sequence[str]:
+    return sorted({piece for secret in secrets for piece in _pieces(secret)}, key=len, reverse=True)
+
+
+def _pieces(secret: str) -> Iterator[str]:
+    if len(secret) >= _SHORTEST:
+        yield secret
+    if "\n" in secret:
+        yield from (line for one in secret.splitlines() if len(line := one.strip()) >= _SHORTEST_LINE)
+
+
+def secrets_of(key: str, value: str) -> set[str]:
+    """What is secret of a value: all of it if its key says so, else the passwords that it holds."""
+    if looks_secret(key):
+        return {value} if value not in ("", MASK) and not is_reference(value) else set()
+    return {
+        spelling
+        for part in embedded.parts(value)
+        if part != MASK and not is_reference(part)
+        for spelling in embedded.spellings(part)
+    }
+
+
+def word_secrets(words: Sequence[str]) -> set[str]:
+    """What is secret of the words of a command line: `--password pw`, `--dsn postgres://u:pw@h/d`."""
+    return {secret for key, word in _with_keys(words) for secret in secrets_of(key, word)}
+
+
+def _with_keys(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each word with the key that it stands under, if the word before it says that it is a secret."""
+    for before, word in pairwise(["", *words]):
+        yield "password" if embedded.announces(before) and not word.startswith("-") else "", word
+
+
+def holds_secret(key: str, value: str) -> bool:
+    """Whether a value is a secret or holds one; a reference to one counts, too."""
+    return looks_secret(key) or bool(embedded.spans(value))
+
+
 def secret_values(pairs: Iterable[tuple[str, str]]) -> set[str]:
-    """The values of those of the pairs whose key looks secret."""
-    return {value for key, value in pairs if value and looks_secret(key)}
+    """What is secret of the values of these pairs."""
+    return {secret for key, value in pairs for secret in secrets_of(key, value)}
 
 
 # --------------------------------------------------------------------------------- passwords in URLs
@@ -84,7 +122,7 @@ def _tells(parameter: re.Match[str] | None) -> bool:
 
 
 def masked_definition(definition: Definition) -> Definition:
-    """The definition as it may be kept: literal values of secret-looking keys are replaced by `MASK`.
+    """The definition as it may be kept: its literal secrets, whole values or parts of them, are replaced by `MASK`.
 
     Values that are only a reference (`${NAME}`) stay. `with_secrets` brings the literal ones back.
     """
@@ -94,12 +132,12 @@ def masked_definition(definition: Definition) -> Definition:
 
 
 def hides_secrets(task: Task) -> bool:
-    """Whether a kept task has values that were not kept."""
-    return any(value == MASK and looks_secret(key) for key, value in _secret_places(task))
+    """Whether a kept task has values, or parts of some, that were not kept."""
+    return any(_is_hidden(one) for one in _values(task))
 
 
 def with_secrets(kept: Definition, read: Sequence[Task]) -> tuple[Definition, tuple[str, ...]]:
-    """The kept definition with its hidden values taken from the tasks of the same id as `read` again.
+    """The kept definition with what it hides taken from the tasks of the same id as `read` again.
 
     Also the ids of tasks that stay without: they are gone from the file, or no longer have that key.
     """
@@ -108,63 +146,136 @@ def with_secrets(kept: Definition, read: Sequence[Task]) -> tuple[Definition, tu
     return replace(kept, tasks=tuple(tasks)), tuple(task.id for task in tasks if hides_secrets(task))
 
 
-def definition_secrets(definition: Definition) -> set[str]:
-    """The literal secrets that tasks hold, for masking what is written about them."""
-    return {
-        value
-        for task in definition.tasks
-        if task.env or len(task.options) > 1
-        for key, value in _secret_places(task)
-        if looks_secret(key) and value != MASK and not is_reference(value)
-    }
+def definition_secrets(definition: Definition, environ: Mapping[str, str] | None = None) -> set[str]:
+    """The secrets that tasks hold, for masking what is written about them.
+
+    The literal ones, those in commands, and those that come by a reference from `environ`.
+    """
+    return {secret for task in definition.tasks for secret in task_secrets(task, environ or {})}
 
 
-def _secret_places(task: Task) -> Iterable[tuple[str, str]]:
-    """The (key, value) pairs of a task that may be secrets: environment, Spark confs, Oracle binds."""
-    yield from task.env
-    for option in _pairs_in(task.options):
-        for key, value in _items(task.options[option]):
-            if isinstance(value, str):
-                yield key, value
+def task_secrets(task: Task, environ: Mapping[str, str]) -> Iterator[str]:
+    """The same of one task."""
+    command = task.options.get("command")
+    if isinstance(command, str) and "://" in command:
+        yield from secrets_of("", command)
+    for one in _values(task):
+        yield from secrets_of(one.key, one.text)
+        if "$" in one.text:
+            yield from _referred_to(one, environ)
 
 
-def _pairs_in(options: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(name for name in ("confs", "binds") if options.get(name))
+class _Value(NamedTuple):
+    """A text of a task that may be a secret or hold one: of its environment, Spark's confs, Oracle's binds ..."""
+
+    where: str  # "env", or the option
+    key: str  # what it is called there, as far as that tells whether it is a secret
+    text: str
 
 
-def _items(pairs: Any) -> Iterable[tuple[str, Any]]:
-    return pairs.items() if isinstance(pairs, Mapping) else ((key, value) for key, value in pairs)
+def _values(task: Task) -> Iterator[_Value]:
+    """All of them in a fixed order. The great majority of tasks are a command and nothing else."""
+    for key, text in task.env:
+        yield _Value("env", key, text)
+    if len(task.options) < 2:
+        return
+    for option, value in task.options.items():
+        match value:
+            case _ if option in _TEXTS:
+                continue
+            case str():
+                yield _Value(option, "", value)
+            case Mapping():
+                yield from (_Value(option, key, text) for key, text in value.items() if isinstance(text, str))
+            case [[_, _], *_]:
+                yield from (_Value(option, key, text) for key, text in value if isinstance(text, str))
+            case [str(), *_]:
+                yield from (_Value(option, key, word) for key, word in _with_keys(value))
+
+
+_TEXTS = ("command", "script")
+"""Programs are kept as they are: `validate` warns of passwords in them."""
+
+
+def _masked(one: _Value) -> str:
+    if looks_secret(one.key):
+        return MASK if one.text and not is_reference(one.text) else one.text
+    return embedded.changed(one.text, lambda part: part if is_reference(part) else MASK)
+
+
+def _is_hidden(one: _Value) -> bool:
+    if looks_secret(one.key):
+        return one.text == MASK
+    return MASK in one.text and MASK in embedded.parts(one.text)
+
+
+def _referred_to(one: _Value, environ: Mapping[str, str]) -> Iterator[str]:
+    for part in [one.text] if looks_secret(one.key) else embedded.parts(one.text):
+        if is_reference(part) and (value := environ.get(part.strip("${}"))):
+            yield value
 
 
 def _masked_task(task: Task) -> Task:
     if not task.env and len(task.options) < 2:
-        return task  # the great majority: a command and nothing else
-    if not any(_to_hide(key, value) for key, value in _secret_places(task)):
         return task
-    return _mapped(task, lambda key, value: MASK if _to_hide(key, value) else value)
-
-
-def _to_hide(key: str, value: Any) -> bool:
-    return isinstance(value, str) and value != "" and looks_secret(key) and not is_reference(value)
-
-
-def _filled(task: Task, source: Task | None) -> Task:
-    if source is None:
-        return task
-    known = dict(_secret_places(source))
-    return _mapped(
-        task, lambda key, value: known.get(key, value) if value == MASK and looks_secret(key) else value
+    old = list(_values(task))
+    new = [_masked(one) for one in old]
+    return (
+        task if all(one.text == text for one, text in zip(old, new, strict=True)) else _with_texts(task, new)
     )
 
 
-def _mapped(task: Task, change: Callable[[str, Any], Any]) -> Task:
-    options = dict(task.options)
-    for name in _pairs_in(options):
-        if isinstance(options[name], Mapping):
-            options[name] = {key: change(key, value) for key, value in options[name].items()}
-        else:
-            options[name] = [[key, change(key, value)] for key, value in options[name]]
-    return replace(task, env=tuple((key, change(key, value)) for key, value in task.env), options=options)
+def _filled(task: Task, source: Task | None) -> Task:
+    """The task with what it hides as `source` has it: under the same key of the same name, the n-th for the n-th."""
+    if source is None:
+        return task
+    known: dict[tuple[str, str], list[str]] = {}
+    for one in _values(source):
+        known.setdefault((one.where, one.key), []).append(one.text)
+    return _with_texts(task, [_unmasked(one, known.get((one.where, one.key), [])) for one in _values(task)])
+
+
+def _unmasked(one: _Value, candidates: list[str]) -> str:
+    """A kept value whole again. `candidates`: what may be there now; the one that is taken is taken out."""
+    if not _is_hidden(one):
+        if one.text in candidates:
+            candidates.remove(one.text)
+        return one.text
+    for text in candidates:
+        if _masked(one._replace(text=text)) == one.text:
+            candidates.remove(text)
+            return text
+    alike = [text for text in candidates if len(embedded.parts(text)) == len(embedded.parts(one.text))]
+    if looks_secret(one.key) or not alike:
+        return one.text
+    secrets = iter(embedded.parts(alike[0]))  # another host, say, and the same login
+    return embedded.changed(one.text, lambda _: next(secrets))
+
+
+def _with_texts(task: Task, texts: Sequence[str]) -> Task:
+    """The task with these in place of what `_values` gives."""
+    new = iter(texts)
+    env = tuple([(key, next(new)) for key, _ in task.env])
+    if len(task.options) < 2:
+        return replace(task, env=env)
+    options: dict[str, Any] = {}
+    for option, value in task.options.items():
+        match value:
+            case _ if option in _TEXTS:
+                options[option] = value
+            case str():
+                options[option] = next(new)
+            case Mapping():
+                options[option] = {
+                    key: next(new) if isinstance(text, str) else text for key, text in value.items()
+                }
+            case [[_, _], *_]:
+                options[option] = [[key, next(new) if isinstance(text, str) else text] for key, text in value]
+            case [str(), *_]:
+                options[option] = [next(new) for _ in value]
+            case _:
+                options[option] = value
+    return replace(task, env=env, options=options)
 
 
 # ------------------------------------------------------------------------------ passwords in commands

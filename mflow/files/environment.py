@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from mflow.core.embedded_secrets import is_reference
 from mflow.core.environment import Use
 from mflow.core.model import Config, Task
-from mflow.core.secrets import is_reference, looks_secret
+from mflow.core.secrets import looks_secret
 from mflow.files.expand import expand_env
 
 

@@ -81,6 +81,8 @@ class Loaded:
     warnings: tuple[Problem, ...]
     first: int = 0
     """The place of the first task in the task file."""
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What tasks start from: references to secrets are looked up there."""
 
     @property
     def config(self) -> Config:
@@ -95,7 +97,7 @@ class Loaded:
     @property
     def secrets(self) -> frozenset[str]:
         """Every secret that the files hold or name, for `core.secrets.mask`."""
-        return self.settings.secrets | definition_secrets(self.definition)
+        return self.settings.secrets | definition_secrets(self.definition, self.environ)
 
 
 def load(request: Request) -> Loaded:
@@ -132,7 +134,8 @@ def _load(request: Request) -> Loaded:
         datasources=settings.datasources_path,
         oneshot=request.oneshot,
     )
-    return Loaded(definition, settings, warnings, read.first)
+    environ = {**request.environ, **dict(settings.config.env)}
+    return Loaded(definition, settings, warnings, read.first, environ)
 
 
 def load_settings(

@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mflow.core.embedded_secrets import MASK, is_reference, parts
 from mflow.core.model import Definition, Task
 from mflow.core.secrets import (
-    MASK,
     definition_secrets,
     hides_secrets,
-    is_reference,
     looks_secret,
     mask,
     masked_definition,
@@ -181,3 +180,106 @@ def test_commands_that_show_a_password(command: str) -> None:
 )
 def test_commands_that_show_none(command: str) -> None:
     assert password_in_command(command) is None
+
+
+# ------------------------------------------------------------------------------- inside of longer values
+
+
+@pytest.mark.parametrize(
+    ("value", "passwords"),
+    [
+        ("postgres://u:pw@h/d", ["pw"]),
+        ("postgres://u:p/w#?@h/d?x=1", ["p/w#?"]),
+        ("postgres://u:p@w@h/d", ["p@w"]),
+        ("redis://:pw@h:6379/0", ["pw"]),
+        ("jdbc:oracle:thin:scott/tiger@//db:1521/x", ["tiger"]),
+        ("jdbc:postgresql://h/d?user=u&password=pw&ssl=true", ["pw"]),
+        ("jdbc:sqlserver://h:1433;user=u;password=pw;encrypt=true", ["pw"]),
+        ("host=h user=u password='p w' dbname=d", ["'p w'"]),
+        ("-Xmx1g -Djavax.net.ssl.keyStorePassword=changeit -Dx=y", ["changeit"]),
+        ("amqp://u:one@a/,amqp://u:two@b/", ["one", "two"]),
+        ("https://u:${PW}@h/", ["${PW}"]),
+        ("mongodb+srv://u:p%40w@h", ["p%40w"]),
+        ("", []),
+        ("http://host:8080/a@b", []),
+        ("http://[::1]:8080/a@b", []),
+        ("https://host/path?tokens=5", []),
+        ("/data/in/x@y:1", []),
+        ("registry/image@sha256:abc", []),
+        ("PATH=/bin:/usr/bin", []),
+        ("oracle://scott@db/x", []),
+    ],
+)
+def test_passwords_inside_of_values(value: str, passwords: list[str]) -> None:
+    assert parts(value) == passwords
+
+
+URLS = Task(
+    "u",
+    "spark",
+    env=(("DSN", "postgres://u:pw99@h/d"), ("REF", "postgres://u:${PW}@h/d"), ("DSN", "redis://:redispw@h")),
+    options={
+        "confs": [["spark.app.url", "jdbc:oracle:thin:u/confpw@//h/x"], ["spark.ui.port", "1"]],
+        "parameters": ["--dsn", "http://u:parampw@h/", "--password", "plainpw", "--verbose", "pw=5"],
+        "repositories": "https://u:repopw@h/maven",
+    },
+)
+BINDS = Task("b", "oracle", options={"command": "x", "binds": {"url": "http://u:bindpw@h/", "n": 5}})
+
+
+def test_passwords_in_urls_are_not_kept_and_come_back() -> None:
+    definition = Definition((URLS, BINDS), "/t", "/")
+    kept = masked_definition(definition)
+    found = {"pw99", "redispw", "confpw", "parampw", "plainpw", "repopw", "bindpw"}
+    assert definition_secrets(definition) == found
+    assert not any(secret in repr(kept) for secret in found)
+    assert kept.tasks[0].env == (
+        ("DSN", f"postgres://u:{MASK}@h/d"),
+        ("REF", "postgres://u:${PW}@h/d"),
+        ("DSN", f"redis://:{MASK}@h"),
+    )
+    assert [hides_secrets(task) for task in kept.tasks] == [True, True]
+    assert with_secrets(kept, definition.tasks) == (definition, ())
+    assert masked_definition(kept) == kept
+
+
+def test_a_password_comes_back_though_its_url_was_edited() -> None:
+    definition = Definition((Task("u", "bash", env=(("DSN", "pg://u:old@old-host/d"),)),), "/t", "/")
+    edited = [Task("u", "bash", env=(("DSN", "pg://u:new@new-host/d"),))]
+    filled, missing = with_secrets(masked_definition(definition), edited)
+    assert (filled.tasks[0].env, missing) == ((("DSN", "pg://u:new@old-host/d"),), ())
+    _, missing = with_secrets(masked_definition(definition), [Task("u", "bash", env=(("DSN", "x"),))])
+    assert missing == ("u",)
+
+
+def test_what_a_reference_stands_for_is_a_secret_too() -> None:
+    task = Task("a", "bash", env=(("TOKEN", "${T}"), ("DSN", "pg://u:$PW@h/"), ("X", "${Y}")))
+    environ = {"T": "t0ken", "PW": "passw0rd", "Y": "seen"}
+    assert definition_secrets(Definition((task,), "/t", "/"), environ) == {"t0ken", "passw0rd"}
+
+
+def test_a_password_in_a_command_is_masked_in_what_is_written_of_it() -> None:
+    task = Task("a", "bash", options={"command": "psql postgres://u:hunter2@h/d"})
+    assert definition_secrets(Definition((task,), "/t", "/")) == {"hunter2"}
+
+
+def test_a_password_is_masked_with_and_without_the_signs_of_a_url() -> None:
+    secrets = definition_secrets(
+        Definition((Task("a", "bash", env=(("D", "pg://u:p%40ssw@h/"),)),), "/t", "/")
+    )
+    assert mask("p%40ssw and p@ssw", secrets) == f"{MASK} and {MASK}"
+
+
+def test_a_secret_of_several_lines_is_masked_line_by_line() -> None:
+    key = "-----BEGIN KEY-----\nMIIEvQIBADANBg\n  kqhkiG9w0BAQEF\nab\n"
+    assert mask("it holds MIIEvQIBADANBg", [key]) == f"it holds {MASK}"
+    assert mask("> kqhkiG9w0BAQEF ab", [key]) == f"> {MASK} ab"
+    assert mask(f"all: {key}", [key]) == f"all: {MASK}"
+
+
+@given(st.text(), st.text())
+def test_masking_a_value_twice_is_masking_it_once(key: str, value: str) -> None:
+    definition = Definition((Task("a", "bash", env=((key, value),)),), "/t", "/")
+    kept = masked_definition(definition)
+    assert masked_definition(kept) == kept
+    assert with_secrets(kept, definition.tasks)[0] == definition or MASK in value

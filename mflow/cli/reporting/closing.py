@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from mflow.cli.failure import Hide, ReadTail, failed_tasks, failure_blocks
 from mflow.cli.hints import Commands
-from mflow.cli.tail import last_lines
 from mflow.cli.wording import clean, columns, counts, duration, plural
 from mflow.core.view import RunView
 from mflow.engine.assignment import Ending, Verdict
@@ -24,7 +23,7 @@ def closing_lines(
     commands: Commands,
     seconds: float,
     *,
-    read_tail: ReadTail = last_lines,
+    read_tail: ReadTail | None = None,
     hide: Hide = str,
 ) -> Iterator[str]:
     """How the run was left: the failures with their logs, the counts, the commands to type next."""

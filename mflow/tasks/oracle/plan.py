@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mflow.core.contracts import Job
+from mflow.core.embedded_secrets import is_reference
 from mflow.core.model import Datasource
-from mflow.core.secrets import is_reference, looks_secret
+from mflow.core.secrets import looks_secret, secret_values
 from mflow.tasks.oracle.script import Step, split
 from mflow.tasks.oracle.statement import Statement, read_command
 
@@ -103,7 +104,8 @@ def _secrets(source: Datasource, binds: Mapping[str, Any], hidden: Collection[st
     deface every schema's name in the log."""
     found = {source.password, source.wallet_password}
     found |= set(_LOGIN.findall(source.connection_string))
-    found |= {value for name, value in binds.items() if isinstance(value, str) and name in hidden}
+    texts = [(name, value) for name, value in binds.items() if isinstance(value, str)]
+    found |= {value for name, value in texts if name in hidden} | secret_values(texts)
     return frozenset(value for value in found if value and value.lower() != (source.user or "").lower())
 
 

@@ -6,7 +6,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from mflow.core.secrets import is_reference, looks_secret
+from mflow.core.embedded_secrets import is_reference
+from mflow.core.secrets import holds_secret, looks_secret
 from mflow.tasks.spark.programs import conf_folder
 from mflow.tasks.spark.properties import parse_properties
 from mflow.tasks.spark.words import is_yes, pairs_of, words_of
@@ -95,12 +96,12 @@ class Application:
     @property
     def secret_confs(self) -> tuple[tuple[str, str], ...]:
         """What must not be seen on a command line."""
-        return tuple((key, value) for key, value in self.confs if looks_secret(key))
+        return tuple((key, value) for key, value in self.confs if holds_secret(key, value))
 
     @property
     def plain_confs(self) -> tuple[tuple[str, str], ...]:
         """The others."""
-        return tuple((key, value) for key, value in self.confs if not looks_secret(key))
+        return tuple((key, value) for key, value in self.confs if not holds_secret(key, value))
 
 
 def read_application(options: Mapping[str, Any], environ: Mapping[str, str], cwd: str) -> Application:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from mflow.core.contracts import Job, Running, StopStep, Workbench
 from mflow.core.model import AttemptEnd
-from mflow.core.secrets import mask, secret_values
+from mflow.core.secrets import mask, secret_values, word_secrets
 from mflow.tasks.spark import facts
 from mflow.tasks.spark.application import Application, Manager, read_application
 from mflow.tasks.spark.cluster import Answer, Cluster, Ids, Sought, Status
@@ -190,7 +190,7 @@ class SparkAttempt:
         seen = Sightings(in_cluster=self._in_cluster)
         client = self._follow_client(seen)
         end = self._judge(application, tag, seen, client)
-        return _masked(end, secret_values(application.confs))
+        return _masked(end, secret_values(application.confs) | word_secrets(application.parameters))
 
     def _write_private(self, application: Application) -> str | None:
         """Secrets go into a file of 0600, whose place is recorded so that a later attempt can remove it."""

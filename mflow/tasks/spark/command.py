@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from mflow.core.secrets import looks_secret, mask, secret_values
+from mflow.core.secrets import looks_secret, mask, secret_values, word_secrets
 from mflow.tasks.spark.application import Application, Manager
 
 TAG_PROPERTY = "spark.mflow.attempt"
@@ -59,8 +59,8 @@ def private_pairs(application: Application) -> tuple[tuple[str, str], ...]:
 
 
 def shown(arguments: Sequence[str], settings: Sequence[tuple[str, str]] = ()) -> str:
-    """The command for the log; it holds no secret conf, but a parameter may be one of their values."""
-    return mask(" ".join(arguments), secret_values(settings))
+    """The command for the log; it holds no secret conf, but a parameter may be one of their values, or hold another."""
+    return mask(" ".join(arguments), secret_values(settings) | word_secrets(arguments))
 
 
 def _name(application: Application, tag: str, task_id: str) -> tuple[str, ...]:

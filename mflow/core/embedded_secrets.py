@@ -1,0 +1,72 @@
+"""Passwords inside of longer values: in the login of a URL, behind `password=`, behind an option of a program.
+
+postgres://u:pw@h/d   jdbc:oracle:thin:u/pw@h   -Ddb.password=pw   h;user=u;password=pw   --password pw
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from urllib.parse import unquote
+
+MASK = "***"
+
+_REFERENCE = re.compile(r"\$(?:\{\w+\}|[A-Za-z_]\w*)")
+_NAME = r"(?:passw(?:or)?d|passphrase|pwd|secret|token|credentials?|(?:api|access|private|secret)[_.-]?key)"
+_PLACES = (
+    # A password goes on to the next `@`, as SQLAlchemy reads it, and to the last one before the host's end. What
+    # begins like a port is none.
+    re.compile(r"\w://[^/:@\[\]\s]*:(?!\d+[/?#])(?P<secret>[^@\s]+(?:@[^/?#@\s]*(?=@))*)@"),
+    re.compile(r"jdbc:oracle:\w+:[^/@\s]+/(?P<secret>[^@\s]+)@", re.IGNORECASE),
+    re.compile(rf"{_NAME}\s*=\s*(?P<secret>\"[^\"]+\"|'[^']+'|[^\s&;,\"']+)", re.IGNORECASE),
+)
+_OPTION = re.compile(rf"--?[\w.-]*{_NAME}", re.IGNORECASE)
+
+Span = tuple[int, int]
+
+
+def is_reference(value: str) -> bool:
+    """Whether a value is nothing but `$NAME` or `${NAME}`, and so tells nobody anything."""
+    return _REFERENCE.fullmatch(value) is not None
+
+
+def announces(word: str) -> bool:
+    """Whether the word of a command line that follows this one is a secret: `--db-password`."""
+    return _OPTION.fullmatch(word) is not None
+
+
+def spans(value: str) -> Sequence[Span]:
+    """Where in a value passwords stand, ascending, references (`${NAME}`) and masks among them."""
+    if ":" not in value and "=" not in value:
+        return ()
+    found = sorted(match.span("secret") for place in _PLACES for match in place.finditer(value))
+    return tuple(_apart(found))
+
+
+def _apart(found: Sequence[Span]) -> Iterator[Span]:
+    """Without what begins inside of another: a URL's password may hold `token=`."""
+    end = 0
+    for span in found:
+        if span[0] >= end:
+            yield span
+            end = span[1]
+
+
+def parts(value: str) -> list[str]:
+    """The passwords in a value, as they stand there."""
+    return [value[start:end] for start, end in spans(value)]
+
+
+def changed(value: str, change: Callable[[str], str]) -> str:
+    """The value with each of its passwords changed."""
+    pieces, behind = [], 0
+    for start, end in spans(value):
+        pieces += [value[behind:start], change(value[start:end])]
+        behind = end
+    return "".join([*pieces, value[behind:]])
+
+
+def spellings(part: str) -> Iterator[str]:
+    """What a password may be met as: without its quotes, and without the percent signs of a URL."""
+    bare = part.strip("\"'")
+    yield bare
+    if "%" in bare:
+        yield unquote(bare)
