@@ -61,8 +61,14 @@ def _warn_of(texts: Sequence[str]) -> None:
 @app.command()
 def sql(
     dialect: Annotated[SqlDialect, typer.Option("--dialect", help="Which database.", show_default=False)],
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="VERSION", help="Upgrade tables of this version instead.", show_default=False
+        ),
+    ] = None,
 ) -> None:
-    """Print the SQL that makes the tables, for a DBA to read and run."""
+    """Print the SQL that makes the tables, or upgrades them, for a DBA to read and run."""
     from mflow.store.scripts import render_sql
 
-    print(render_sql(dialect.value), end="")
+    print(render_sql(dialect.value, start), end="")

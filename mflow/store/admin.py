@@ -52,7 +52,9 @@ def upgrade(where: str | Datasource) -> tuple[VersionReport, VersionReport]:
 
 def _report(store: SqlStore) -> VersionReport:
     found = store.schema_version()
-    return VersionReport(store.url, found, scripts.VERSIONS[-1], how_to_upgrade(store), tuple(store.warnings))
+    return VersionReport(
+        store.url, found, scripts.VERSIONS[-1], how_to_upgrade(store, found), tuple(store.warnings)
+    )
 
 
 def _require_known(report: VersionReport) -> None:

@@ -18,7 +18,7 @@ from mflow.store.tables import VERSION_TABLE
 
 _HOW_SQLITE = "Run `mflow db upgrade`; stop the runs of an older mflow first."
 _HOW_ORACLE = (
-    "Run `mflow db upgrade` as the owner of the tables, or hand the file that `mflow db sql --dialect oracle` "
+    "Run `mflow db upgrade` as the owner of the tables, or hand the file that `mflow db sql --dialect oracle{start}` "
     "prints to the database's administrator."
 )
 
@@ -35,7 +35,7 @@ def open_store(where: str | Datasource, *, create: bool = False) -> SqlStore:
         if create and version is not None and scripts.is_older(version) and store.dialect.upgrades_itself:
             store.upgrade()
             version = store.schema_version()
-        scripts.require_version(version, store.url, how=how_to_upgrade(store))
+        scripts.require_version(version, store.url, how=how_to_upgrade(store, version))
     except StoreError:
         store.close()
         raise
@@ -56,9 +56,11 @@ def connect(where: str | Datasource, *, create: bool) -> SqlStore:
     )
 
 
-def how_to_upgrade(store: SqlStore) -> str:
-    """What a person does about tables that are missing or older."""
-    return _HOW_ORACLE if store.dialect.name == "oracle" else _HOW_SQLITE
+def how_to_upgrade(store: SqlStore, version: str | None) -> str:
+    """What a person does about tables that are missing, or of an older version."""
+    if store.dialect.name != "oracle":
+        return _HOW_SQLITE
+    return _HOW_ORACLE.format(start=f" --from {version}" if version and scripts.is_older(version) else "")
 
 
 def _parse(text: str) -> URL:

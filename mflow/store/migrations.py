@@ -42,12 +42,12 @@ def upgrade(conn: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def render(dialect: str) -> str:
-    """The statements of all migrations for a database that is not at hand."""
+def render(dialect: str, start: str = "base") -> str:
+    """The statements of the migrations after `start` for a database that is not at hand; of all of them by default."""
     buffer = io.StringIO()
     config = _config(buffer)
     config.attributes["dialect"] = dialect
-    command.upgrade(config, "head", sql=True)
+    command.upgrade(config, f"{start}:head", sql=True)
     return buffer.getvalue()
 
 

@@ -10,14 +10,11 @@ from sqlalchemy.exc import DBAPIError
 
 from mflow.core.errors import StoreRefused
 from mflow.core.oracle_errors import codes_in, explain
-from mflow.store import oracle_characters, oracle_locks
+from mflow.store import oracle_characters, oracle_locks, scripts
 from mflow.store.dialects import Dialect
 from mflow.store.failures import Failure, Kind
 from mflow.store.oracle_dialect import OracleOfMflow, is_reading, mark_reading
 from mflow.store.tables import run_ids, runs
-
-DDL_LOCK_SECONDS = 60
-"""How long an upgrade waits for the transactions of others to end, with each of its statements."""
 
 
 class Oracle(Dialect):
@@ -80,7 +77,7 @@ class Oracle(Dialect):
         assert session is not None
         usual, session.call_timeout = session.call_timeout, 0
         try:
-            conn.exec_driver_sql(f"ALTER SESSION SET DDL_LOCK_TIMEOUT = {DDL_LOCK_SECONDS}")
+            conn.exec_driver_sql(f"ALTER SESSION SET DDL_LOCK_TIMEOUT = {scripts.DDL_LOCK_SECONDS}")
             assert isinstance(conn.dialect, OracleOfMflow)
             conn.dialect.learn_schema(conn)
             yield

@@ -59,7 +59,11 @@ _DBA_SEES = (
     "it by itself."
 )
 
-_THEN_AGAIN = "; then `mflow db upgrade` again, it goes on where it stopped."
+_NOT_SEEN = "if another session's lock held it up, this user may not see whose"
+_DBA_ENDS = (
+    "If that process is gone or hangs, have a DBA end its session: what it had not committed is undone"
+)
+_THEN_AGAIN = ". Then `mflow db upgrade` again: it goes on where it stopped."
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +113,15 @@ def name_holder(engine: Engine, failure: Failure, run_id: int | None) -> Failure
             _find(engine, _OF_THE_TABLES, {}) if run_id is None else _find(engine, _OF_A_ROW, {"run": run_id})
         )
     except _NotSeenError:
-        return replace(failure, hint=_DBA_SEES)
+        return replace(failure, message=f"{failure.message}; {_NOT_SEEN}", hint=_DBA_SEES)
     except (SQLAlchemyError, oracledb.Error, OSError):
         return failure
     if holder is None:
         return failure
     return replace(
         failure,
-        message=f"{failure.message}; {what} locked by {holder}",
-        hint=f"If that process is gone or hangs, a DBA ends its session: {holder.end}"
-        + (_THEN_AGAIN if run_id is None else ""),
+        message=f"{failure.message}; {what} locked by {holder}: {holder.end} ends it",
+        hint=_DBA_ENDS + (_THEN_AGAIN if run_id is None else "."),
     )
 
 

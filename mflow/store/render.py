@@ -68,6 +68,55 @@ UNDEFINE mflow_tablespace
 """
 
 
+_SQLITE_UPGRADE = """\
+-- Brings the tables of mflow in a SQLite file from version {start} to {needed}; `mflow run` does so by itself.
+-- To do it by hand, while no run is active: sqlite3 -bail mflow.db < upgrade.sql
+
+BEGIN IMMEDIATE;
+
+{statements}
+COMMIT;
+"""
+
+_ORACLE_UPGRADE = """\
+-- Brings the tables of mflow from version {start} to {needed}, for a database administrator to read and run with
+-- SQL*Plus or SQLcl; `mflow db upgrade`, run as the owner of the tables, does the same, and goes on where either of
+-- them was interrupted. Rows are kept. Stop the runs of an older mflow first; a statement that finds a table in use
+-- waits for a minute.
+
+WHENEVER SQLERROR EXIT FAILURE ROLLBACK
+SET DEFINE ON
+SET VERIFY OFF
+
+ACCEPT mflow_owner CHAR DEFAULT 'MFLOW' PROMPT 'Owner of the tables [MFLOW]: '
+
+ALTER SESSION SET CURRENT_SCHEMA = &&mflow_owner;
+
+ALTER SESSION SET DDL_LOCK_TIMEOUT = {seconds};
+
+{statements}
+COMMIT;
+
+-- Where mflow logs in as another user than the owner, all that it needs (a grant may be repeated):
+--
+{grants}
+
+UNDEFINE mflow_owner
+"""
+
+
+def upgrade_script(dialect: str, start: str) -> str:
+    """What brings tables of version `start`, an older one, to the version needed."""
+    given = {"start": start, "needed": scripts.VERSIONS[-1]}
+    statements = migrations.render(dialect, start)
+    if dialect == "sqlite":
+        return _SQLITE_UPGRADE.format(statements=_tidy(statements), **given)
+    made = _tidy(_ended_by_semicolons(statements))
+    return _ORACLE_UPGRADE.format(
+        statements=made, grants=_grants(), seconds=scripts.DDL_LOCK_SECONDS, **given
+    )
+
+
 def rendered(dialect: str) -> str:
     """The whole file of a database."""
     statements = migrations.render(dialect)

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
-from mflow.core.errors import StoreOutdated
+from mflow.core.errors import StoreOutdated, UsageError
 from mflow.store.tables import VERSION_TABLE
 
 VERSIONS = ("0001", "0002")
 """The migrations in db/versions, oldest first (a test holds them together). The last one is needed."""
+
+DDL_LOCK_SECONDS = 60
+"""How long an upgrade of Oracle waits for the transactions of others to end, with each of its statements."""
 
 SQL_DIALECTS = ("oracle", "sqlite")
 
@@ -20,11 +23,27 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parent / "db"
 
 
-def render_sql(dialect: str) -> str:
-    """The SQL that makes the tables, as a database administrator reads and runs it."""
+def render_sql(dialect: str, start: str | None = None) -> str:
+    """The SQL that makes the tables, or upgrades those of version `start`, as a DBA reads and runs it.
+
+    Raises UsageError for a version that is not an older one.
+    """
     if dialect not in SQL_DIALECTS:
         raise ValueError(f"no SQL is kept for {dialect}")
+    if start is not None:
+        return _upgrade_script(dialect, start)
     return (folder() / f"{dialect}.sql").read_text(encoding="utf-8")
+
+
+def _upgrade_script(dialect: str, start: str) -> str:
+    from mflow.store import render
+
+    if not is_older(start):
+        raise UsageError(
+            f"no migration leads from version {start!r} to {VERSIONS[-1]}",
+            hint=f"Older versions: {', '.join(VERSIONS[:-1])}. `mflow db check` says which one the tables are of.",
+        )
+    return render.upgrade_script(dialect, start)
 
 
 def is_older(version: str) -> bool:

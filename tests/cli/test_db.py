@@ -53,6 +53,18 @@ def test_sql_is_what_the_checkout_holds(project: Project) -> None:
         assert "mflow_run" in shown.out.lower()
 
 
+def test_sql_of_an_upgrade(project: Project) -> None:
+    for dialect in ("oracle", "sqlite"):
+        shown = project.mflow("db", "sql", "--dialect", dialect, "--from", "0001")
+        assert shown.code == 0, shown
+        assert "ALTER TABLE mflow_runs ADD" in shown.out
+        assert "CREATE TABLE mflow_runs" not in shown.out
+    refused = project.mflow("db", "sql", "--dialect", "oracle", "--from", VERSIONS[-1])
+    assert refused.code == 2
+    assert "no migration leads from version" in refused.err
+    assert refused.out == ""
+
+
 def test_sql_of_an_unknown_database(project: Project) -> None:
     shown = project.mflow("db", "sql", "--dialect", "dbase")
     assert shown.code == 2

@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from mflow.core.errors import StoreOutdated, StoreRefused
+from mflow.core.errors import StoreOutdated, StoreRefused, UsageError
 from mflow.store import admin, migrations, render, scripts
 from mflow.store.connect import open_store
 from mflow.store.repository import SqlStore
@@ -252,18 +252,37 @@ def test_rendered_files_are_those_of_the_migrations(dialect: str) -> None:
     assert render.rendered(dialect) == scripts.render_sql(dialect)
 
 
-def test_shipped_sqlite_script_and_migrations_make_the_same_file(tmp_path: Path) -> None:
-    def schema(path: Path) -> dict[str, str]:
-        with closing(sqlite3.connect(path)) as conn:
-            found = conn.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-            return {name: re.sub(r"\s+", " ", sql).replace(" ,", ",").strip() for name, sql in found}
+def schema(path: Path) -> dict[str, str]:
+    """The statements that a SQLite file keeps of what was made in it."""
+    with closing(sqlite3.connect(path)) as conn:
+        found = conn.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+        return {name: re.sub(r"\s+", " ", sql).replace(" ,", ",").strip() for name, sql in found}
 
+
+def test_shipped_sqlite_script_and_migrations_make_the_same_file(tmp_path: Path) -> None:
     with closing(open_store(f"sqlite:///{tmp_path}/a.db", create=True)):
         pass
     engine = sa.create_engine(f"sqlite:///{tmp_path}/b.db", poolclass=sa.NullPool)
     with engine.connect() as conn:
         migrations.upgrade(conn)
     assert schema(tmp_path / "a.db") == schema(tmp_path / "b.db")
+
+
+def test_sqlite_script_upgrades_what_an_older_version_made(tmp_path: Path) -> None:
+    path = older_tables.make_sqlite(tmp_path)
+    with closing(sqlite3.connect(path)) as conn:
+        conn.executescript(scripts.render_sql("sqlite", "0001"))
+    with closing(open_store(f"sqlite:///{tmp_path}/new.db", create=True)):
+        pass
+    assert schema(path) == schema(tmp_path / "new.db")
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        assert [each.run.id for each in store.list_runs()] == [4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("start", ["0002", "9999", "", "base"])
+def test_there_is_no_script_from_what_is_not_older(start: str) -> None:
+    with pytest.raises(UsageError, match="no migration leads from"):
+        scripts.render_sql("sqlite", start)
 
 
 def test_versions_are_those_of_the_folder() -> None:

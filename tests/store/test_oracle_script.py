@@ -2,26 +2,29 @@
 
 import re
 import uuid
+from pathlib import Path
 
 import pytest
 import sqlglot
 from sqlglot import exp
 
 from mflow.core.errors import StoreOutdated
-from mflow.store import scripts
+from mflow.store import admin, scripts
 from mflow.store.connect import connect, open_store
 from mflow.store.tables import VERSION_TABLE, metadata, run_ids
+from tests.store import older_tables
 from tests.store.databases import Control, Database, oracle_url
 from tests.store.samples import create
+from tests.store.test_migrations import drop_everything
 
 SQLPLUS = ("ACCEPT ", "SET ", "UNDEFINE ", "WHENEVER ")
 
 
-def statements(**variables: str) -> list[str]:
+def statements(start: str | None = None, **variables: str) -> list[str]:
     """What SQL*Plus would send: its own commands carried out, comments dropped, variables replaced."""
     lines = [
         line
-        for line in scripts.render_sql("oracle").splitlines()
+        for line in scripts.render_sql("oracle", start).splitlines()
         if not line.startswith(("--", *SQLPLUS)) and line.strip()
     ]
     text = re.sub(r"&&(\w+)", lambda name: variables[name[1]], "\n".join(lines))
@@ -155,3 +158,18 @@ def test_tables_of_another_owner(oracle: Database, fresh_user: str) -> None:
     assert len(store.read_tasks(create(store).id)) == 4
     store.close()
     assert len(oracle.open().list_runs()) == 2
+
+
+@pytest.mark.oracle
+def test_script_upgrades_tables_of_an_older_version(oracle: Database, tmp_path: Path) -> None:
+    drop_everything(oracle.open())
+    older_tables.make_oracle(oracle, tmp_path)
+    with pytest.raises(StoreOutdated) as caught:
+        open_store(oracle.where)
+    assert "mflow db sql --dialect oracle --from 0001" in caught.value.hint
+    owner = oracle_url().partition("//")[2].partition(":")[0]
+    oracle.execute(*statements("0001", mflow_owner=owner))
+    store = oracle.open()
+    assert admin.check(oracle.where).up_to_date
+    assert [each.run.id for each in store.list_runs()] == [4, 3, 2, 1]
+    create(store)
