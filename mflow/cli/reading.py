@@ -1,11 +1,13 @@
 """A run read from the store, together with what only this machine can tell: whether its owner lives."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from mflow.core.errors import RunNotFound
-from mflow.core.model import RunRow
-from mflow.core.view import RunView, blocked_by, may_be_blocked, view_run
+from mflow.core.model import RunRow, TaskRow
+from mflow.core.prospect import Prospect
+from mflow.core.states import RunState, TaskState
+from mflow.core.view import RunView, blocked_by, may_be_blocked, shown_state, view_run
 from mflow.store.repository import SqlStore
 
 
@@ -18,14 +20,41 @@ def read_view(store: SqlStore, run_id: int | None, *, most_tasks: int | None = N
     run = store.read_run(run_id) if run_id is not None else _newest(store)
     counts = store.counts(run.id)
     whole = most_tasks is None or sum(counts.values()) <= most_tasks
+    rows = store.read_tasks(run.id) if whole or most_tasks is None else store.read_notable(run.id, most_tasks)
+    alive = is_alive(run)
+    interrupted = shown_state(run, alive) is RunState.INTERRUPTED
     return view_run(
         run,
-        store.read_tasks(run.id) if whole or most_tasks is None else store.read_notable(run.id, most_tasks),
+        rows,
         counts,
         _blocked(store, run.id) if may_be_blocked(counts) else {},
-        alive=is_alive(run),
+        alive=alive,
         now=datetime.now(UTC),
+        prospects=foresee(run, rows) if interrupted and counts[TaskState.RUNNING] else {},
+        restarted=interrupted and _is_restarted(run),
     )
+
+
+def foresee(run: RunRow, rows: Iterable[TaskRow]) -> dict[int, Prospect]:
+    """Of a run that nobody drives: what a resume would make of its RUNNING tasks, by their numbers."""
+    from mflow.engine.prospects import foresee
+
+    return foresee(run, rows)
+
+
+def gone_tasks(store: SqlStore, run: RunRow, counts: Mapping[TaskState, int]) -> int:
+    """How many tasks of a run that nobody drives are RUNNING only by their rows."""
+    if not counts[TaskState.RUNNING]:
+        return 0
+    rows = store.read_running(run.id)
+    return sum(one.alive is False for one in foresee(run, rows).values())
+
+
+def _is_restarted(run: RunRow) -> bool:
+    from mflow.core.kernels import was_restarted
+    from mflow.engine.identity import own_identity
+
+    return run.owner is not None and was_restarted(run.owner.identity, own_identity())
 
 
 def _blocked(store: SqlStore, run_id: int) -> Mapping[str, tuple[str, ...]]:

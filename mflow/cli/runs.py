@@ -7,7 +7,9 @@ import typer
 from mflow.cli.options import ConfigOption, DatabaseOption, DatasourcesOption, JsonOption
 
 if TYPE_CHECKING:
-    from mflow.core.model import RunRow, RunSummary
+    from datetime import datetime
+
+    from mflow.core.model import RunSummary
     from mflow.core.states import RunState
 
 HEADINGS = ("RUN", "STATE", "STARTED", "TOOK", "TASKS", "TASK FILE")
@@ -23,38 +25,40 @@ def runs(
     config: ConfigOption = None,
 ) -> None:
     """List the runs, newest first."""
+    from datetime import UTC, datetime
+
     from mflow.cli.database import opened
-    from mflow.cli.reading import is_alive
+    from mflow.cli.reading import gone_tasks, is_alive
     from mflow.cli.screen import print_json, show_table
+    from mflow.core.states import RunState
     from mflow.core.view import runs_object, shown_state
 
+    now = datetime.now(UTC)
     with opened(database, datasources, config) as (store, _):
         found = [(one, shown_state(one.run, is_alive(one.run))) for one in store.list_runs(limit)]
+        left = [one for one, state in found if state is RunState.INTERRUPTED and not as_json]
+        gone = {one.run.id: gone_tasks(store, one.run, one.counts) for one in left}
     if as_json:
-        print_json(runs_object(found))
+        print_json(runs_object(found, now))
     elif found:
-        show_table(HEADINGS, [_cells(summary, state) for summary, state in found], state_column=1)
+        rows = [_cells(one, state, gone.get(one.run.id, 0), now) for one, state in found]
+        show_table(HEADINGS, rows, state_column=1)
     else:
         print("no runs yet")
 
 
-def _cells(summary: "RunSummary", state: "RunState") -> tuple[str, ...]:
-    from mflow.cli.wording import clean, counts, moment
+def _cells(summary: "RunSummary", state: "RunState", gone: int, now: "datetime") -> tuple[str, ...]:
+    from mflow.cli.wording import clean, counts, duration, moment
+    from mflow.core.states import RunState
+    from mflow.core.view import counts_without, is_cancelled, run_seconds
 
     run = summary.run
+    took = None if state is RunState.RUNNING else run_seconds(run, state, now)
     return (
         str(run.id),
-        str(state),
+        "CANCELLED" if is_cancelled(run) else str(state),
         moment(run.started_at or run.created_at),
-        _took(run),
-        counts(summary.counts),
+        "" if took is None else duration(took),
+        counts(counts_without(summary.counts, gone), 0),
         clean(run.taskfile),
     )
-
-
-def _took(run: "RunRow") -> str:
-    from mflow.cli.wording import duration
-
-    if run.started_at is None or run.ended_at is None:
-        return ""
-    return duration(max(0.0, (run.ended_at - run.started_at).total_seconds()))

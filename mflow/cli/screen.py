@@ -19,6 +19,7 @@ STATE_STYLES = {
     "RUNNING": "bold cyan",
     "SUCCESS": "green",
     "FAILED": "bold red",
+    "CANCELLED": "bold red",
     "INTERRUPTED": "bold yellow",
     "PENDING": "dim",
 }
@@ -57,7 +58,7 @@ def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, state_
 
 def status_text(page: Page) -> Iterator[str]:
     """The page as lines without any control sequence."""
-    yield f"{page.title}: {page.state}"
+    yield f"{page.title}: {page.said}"
     yield from (f"  {line}" for line in columns(page.facts))
     if page.rows:
         yield ""
@@ -87,7 +88,7 @@ def _print_rich(parts: Iterable["RenderableType"]) -> None:
 def _status_rich(page: Page) -> Iterator["RenderableType"]:
     from rich.text import Text
 
-    yield Text.assemble((page.title, "bold"), ": ", (str(page.state), STATE_STYLES[page.state]))
+    yield Text.assemble((page.title, "bold"), ": ", (page.said, STATE_STYLES[page.state]))
     yield _pairs(page.facts, "dim", "")
     if page.rows:
         yield _table(HEADINGS, page.rows, STATE_COLUMN)

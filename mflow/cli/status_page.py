@@ -16,10 +16,22 @@ from mflow.cli.wording import (
     one_line,
     plural,
     tries,
+    zoned,
 )
 from mflow.core.model import Owner, RunRow, TaskRow
-from mflow.core.states import RunState, TaskState
-from mflow.core.view import RunView, duration_seconds, ids_elsewhere, pid, started_at
+from mflow.core.states import OVER, RunState, TaskState
+from mflow.core.view import (
+    RunView,
+    duration_seconds,
+    ids_elsewhere,
+    interruption,
+    is_cancelled,
+    pid,
+    run_seconds,
+    shown_counts,
+    started_at,
+    waits_for_its_time,
+)
 
 HEADINGS = ("TASK", "STATE", "TRY", "STARTED", "TOOK", "DETAIL")
 STATE_COLUMN = 1
@@ -34,6 +46,7 @@ class Page:
 
     title: str
     state: RunState
+    said: str  # the state in words
     facts: tuple[tuple[str, str], ...]
     rows: tuple[tuple[str, ...], ...]
     left_out: str
@@ -54,6 +67,7 @@ def status_page(
     return Page(
         title=f"run {view.run.id}",
         state=view.state,
+        said=f"{view.state}, cancelled" if is_cancelled(view.run) else str(view.state),
         facts=tuple(_facts(view)),
         rows=tuple(_cells(row, view, hide) for row in chosen),
         left_out=_left_out(len(chosen), view, commands),
@@ -88,28 +102,50 @@ def _facts(view: RunView) -> Iterator[tuple[str, str]]:
     yield "started", _started(view)
     if run.owner and view.state in (RunState.RUNNING, RunState.PENDING):
         yield "driven by", _owner(run.owner, view.alive)
+    if view.state is RunState.INTERRUPTED:
+        yield "interrupted", _interrupted(view)
     if run.cancelled_by:
-        yield "cancelled", f"by {clean(run.cancelled_by)}{_at(run)}"
+        yield (
+            "cancelled",
+            f"by {clean(run.cancelled_by)}{_at(run)}{'' if run.state in OVER else _open_order(view)}",
+        )
     if run.parent_run is not None:
         yield "part of", _parent(run)
-    yield "tasks", counts(view.counts, len(view.blocked))
+    yield "tasks", counts(shown_counts(view), len(view.blocked))
     yield "logs", clean(run.folder)
 
 
 def _started(view: RunView) -> str:
     run = view.run
     if run.started_at is None:
-        return f"not yet (made at {moment(run.created_at)})"
-    if run.ended_at:
-        return f"{moment(run.started_at)}, took {duration(_seconds(run, view))}"
+        return f"not yet (made at {zoned(run.created_at)})"
     if view.state is RunState.RUNNING:
-        return f"{moment(run.started_at)}, {duration(_seconds(run, view))} ago"
-    return moment(run.started_at)
+        return f"{zoned(run.started_at)}, {duration(_since(run.started_at, view))} ago{_idle(run)}"
+    seconds = run_seconds(run, view.state, view.now)
+    return zoned(run.started_at) + (f", took {duration(seconds)}{_idle(run)}" if seconds is not None else "")
 
 
-def _seconds(run: RunRow, view: RunView) -> float:
-    assert run.started_at
-    return max(0.0, ((run.ended_at or view.now) - run.started_at).total_seconds())
+def _since(at: datetime, view: RunView) -> float:
+    return max(0.0, (view.now - at).total_seconds())
+
+
+def _idle(run: RunRow) -> str:
+    return f", for {duration(run.idle_seconds)} nobody drove it" if run.idle_seconds >= 1 else ""
+
+
+def _interrupted(view: RunView) -> str:
+    found = interruption(view.run, restarted=view.restarted)
+    if found.seen:
+        return f"{_moment_or(found.at)} by {clean(found.by)}"
+    return f"by {clean(found.by)}; last sign of life {_moment_or(found.at)}"
+
+
+def _moment_or(at: datetime | None) -> str:
+    return f"at {moment(at)}" if at else "at a time that is not known"
+
+
+def _open_order(view: RunView) -> str:
+    return ", not carried out yet" if view.state is RunState.INTERRUPTED else ", under way"
 
 
 def _owner(owner: Owner, alive: bool | None) -> str:
@@ -133,19 +169,26 @@ def _parent(run: RunRow) -> str:
 
 def _cells(row: TaskRow, view: RunView, hide: Hide) -> tuple[str, ...]:
     began = started_at(row)
-    seconds = duration_seconds(row, view.now)
+    gone = _is_gone(row, view)
+    seconds = None if gone else duration_seconds(row, view.now)
     over = row.end is not None and row.state is not TaskState.RUNNING
     end = ending_with_message(row.end) if over and row.end else ""
     if row.end and row.end.message:
         end = hide(end)
     return (
         clean(row.id),
-        str(row.state),
+        str(RunState.INTERRUPTED if gone else row.state),
         tries(row),
         _short(began, view) if began else "",
         "" if seconds is None else duration(seconds),
         "; ".join(filter(None, (one_line(end, 60), _note(row, view)))),
     )
+
+
+def _is_gone(row: TaskRow, view: RunView) -> bool:
+    """Whether a task is RUNNING only by its row: nobody drives the run, and no process of it is there."""
+    prospect = view.prospects.get(row.task_no)
+    return prospect is not None and prospect.alive is False
 
 
 def _short(at: datetime, view: RunView) -> str:
@@ -157,8 +200,11 @@ def _short(at: datetime, view: RunView) -> str:
 def _note(row: TaskRow, view: RunView) -> str:
     if row.id in view.blocked:
         return f"blocked by {names(view.blocked[row.id], 3)}"
-    if row.state is TaskState.PENDING and row.not_before:
+    if row.not_before and waits_for_its_time(row, view.run):
         return f"next try at {_short(row.not_before, view)}"
+    if prospect := view.prospects.get(row.task_no):
+        where = f"pid {number}, " if prospect.alive and (number := pid(row)) else ""
+        return f"{where}{clean(prospect.message)}"
     if row.state is TaskState.RUNNING:
         known = [value for key, value in ids_elsewhere(row).items() if key != "tag"]
         return ", ".join(
@@ -171,6 +217,9 @@ def _advice(view: RunView, commands: Commands) -> Iterator[tuple[str, str]]:
     id_ = view.run.id
     if view.state is RunState.RUNNING:
         yield from _advice_while_running(view, commands)
+    elif view.state is RunState.INTERRUPTED and view.run.cancelled_by:
+        yield commands.of("cancel", id_), "carries the order for its end out"
+        yield commands.of("resume", id_), "the same; once more, and it goes on"
     elif view.state is RunState.INTERRUPTED:
         yield commands.of("resume", id_), "nobody drives this run: goes on where it stopped"
     elif view.state is RunState.FAILED:

@@ -45,6 +45,11 @@ def moment(at: datetime) -> str:
     return _second(at.replace(microsecond=0))
 
 
+def zoned(at: datetime) -> str:
+    """The same with this machine's offset from UTC at that time: `2026-05-04 14:00:00 +0200`."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
 @lru_cache(maxsize=16)  # of many tasks that end in one second
 def _second(at: datetime) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
@@ -85,14 +90,15 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def counts(numbers: Mapping[TaskState, int], blocked: int = 0) -> str:
+def counts(numbers: Mapping[str, int] | Mapping[TaskState, int], blocked: int = 0) -> str:
     """`7 SUCCESS, 1 FAILED, 2 PENDING (1 blocked)`: only what there is, what matters first."""
-    parts = [f"{numbers[state]:,} {state}" for state in _MATTERS_FIRST if numbers.get(state)]
+    known = {str(state): number for state, number in numbers.items()}
+    parts = [f"{known[state]:,} {state}" for state in _MATTERS_FIRST if known.get(state)]
     behind = f" ({blocked:,} blocked)" if blocked else ""
     return ", ".join(parts) + behind if parts else "no tasks"
 
 
-_MATTERS_FIRST = (TaskState.RUNNING, TaskState.FAILED, TaskState.SUCCESS, TaskState.PENDING)
+_MATTERS_FIRST = ("RUNNING", "INTERRUPTED", "FAILED", "SUCCESS", "PENDING")
 
 
 def names(ids: Sequence[str], limit: int = 5) -> str:

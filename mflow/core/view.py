@@ -7,10 +7,11 @@ may any other reader.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from mflow.core.contracts import LEASE_SECONDS
 from mflow.core.model import RunRow, RunSummary, TaskRow
+from mflow.core.prospect import Prospect
 from mflow.core.states import OVER, RunState, TaskState
 
 Node = tuple[str, Sequence[str]]
@@ -31,6 +32,10 @@ class RunView:
     tasks: Sequence[TaskRow]
     now: datetime
     blocked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by id, only those that are
+    prospects: Mapping[int, Prospect] = field(
+        default_factory=dict
+    )  # by task number: RUNNING ones nobody watches
+    restarted: bool = False  # the machine of the owner was, since
 
 
 def view_run(
@@ -41,6 +46,8 @@ def view_run(
     *,
     alive: bool | None,
     now: datetime,
+    prospects: Mapping[int, Prospect] | None = None,
+    restarted: bool = False,
 ) -> RunView:
     """Put together what is known of a run."""
     return RunView(
@@ -51,6 +58,8 @@ def view_run(
         tasks=tasks,
         now=now,
         blocked=blocked,
+        prospects=prospects or {},
+        restarted=restarted,
     )
 
 
@@ -86,6 +95,33 @@ def run_seconds(run: RunRow, state: RunState, now: datetime) -> float | None:
     return max(0.0, (until - run.started_at).total_seconds() - run.idle_seconds) if until else None
 
 
+class Interruption(NamedTuple):
+    """When and by what a run was left unfinished."""
+
+    at: datetime | None
+    by: str
+    seen: bool  # its supervisor has said so; else `at` is its last sign of life
+
+
+def interruption(run: RunRow, *, restarted: bool) -> Interruption:
+    """Of an INTERRUPTED run. `restarted`: its owner's machine was, since."""
+    if run.owner is None:
+        return Interruption(run.interrupted_at, run.interrupted_by or "unknown", seen=True)
+    by = "restart of its machine" if restarted else "its supervisor went without a word"
+    return Interruption(last_sign(run), by, seen=False)
+
+
+def shown_counts(view: RunView) -> dict[str, int]:
+    """The number of tasks by state as it is shown: what nobody watches and is not alive does not count as RUNNING."""
+    return counts_without(view.counts, sum(one.alive is False for one in view.prospects.values()))
+
+
+def counts_without(counts: Mapping[TaskState, int], gone: int) -> dict[str, int]:
+    """The same, of which so many RUNNING ones are gone."""
+    shown = {str(state): number for state, number in all_states(counts).items()}
+    return shown | {str(TaskState.RUNNING): shown[TaskState.RUNNING] - gone, str(RunState.INTERRUPTED): gone}
+
+
 def is_cancelled(run: RunRow) -> bool:
     """Whether the run has ended because somebody asked for that: FAILED, and by nothing of its own."""
     return run.state is RunState.FAILED and run.cancelled_by is not None
@@ -114,6 +150,12 @@ def duration_seconds(row: TaskRow, now: datetime) -> float | None:
     begin = started_at(row)
     end = now if row.state is TaskState.RUNNING else ended_at(row)
     return max(0.0, (end - begin).total_seconds()) if begin and end else None
+
+
+def waits_for_its_time(row: TaskRow, run: RunRow) -> bool:
+    """Whether there is a next try, and it has its time: not in a run that has ended or is to be ended."""
+    pending = row.state is TaskState.PENDING and row.not_before is not None
+    return pending and run.state not in OVER and run.cancelled_by is None
 
 
 def current_try(row: TaskRow) -> int:
@@ -197,15 +239,18 @@ def status_object(view: RunView) -> dict[str, Any]:
             "started_at": instant(view.run.started_at),
             "ended_at": instant(view.run.ended_at),
             "owner": _owner_object(view),
+            **_more_of_run(view.run, view.state, view.now),
+            **_interruption_object(view),
+            "log_directory": view.run.folder,
         },
         "counts": _counts_object(view.counts),
         "tasks": [_task_object(row, view) for row in view.tasks],
     }
 
 
-def runs_object(summaries: Iterable[tuple[RunSummary, RunState]]) -> dict[str, Any]:
+def runs_object(summaries: Iterable[tuple[RunSummary, RunState]], now: datetime) -> dict[str, Any]:
     """What `runs --json` prints: each run with the state it is shown in."""
-    return {"runs": [_summary_object(summary, state) for summary, state in summaries]}
+    return {"runs": [_summary_object(summary, state, now) for summary, state in summaries]}
 
 
 def instant(at: datetime | None) -> str | None:
@@ -230,6 +275,30 @@ def ids_elsewhere(row: TaskRow) -> dict[str, str]:
     }
 
 
+def _more_of_run(run: RunRow, state: RunState, now: datetime) -> dict[str, Any]:
+    seconds = run_seconds(run, state, now)
+    return {
+        "duration_s": seconds if seconds is None else round(seconds, 6),
+        "idle_seconds": run.idle_seconds,
+        "cancelled_by": run.cancelled_by,
+        "cancelled_at": instant(run.cancelled_at),
+        "parent": _parent_object(run),
+    }
+
+
+def _parent_object(run: RunRow) -> dict[str, Any] | None:
+    if run.parent_run is None:
+        return None
+    return {"run": run.parent_run, "task": run.parent_task, "attempt": run.parent_attempt}
+
+
+def _interruption_object(view: RunView) -> dict[str, Any]:
+    if view.state is not RunState.INTERRUPTED:
+        return {"interrupted_at": None, "interrupted_by": None}
+    found = interruption(view.run, restarted=view.restarted)
+    return {"interrupted_at": instant(found.at), "interrupted_by": found.by}
+
+
 def _owner_object(view: RunView) -> dict[str, Any] | None:
     owner = view.run.owner
     if owner is None:
@@ -248,8 +317,8 @@ def _counts_object(counts: Mapping[TaskState, int]) -> dict[str, int]:
 
 
 def _task_object(row: TaskRow, view: RunView) -> dict[str, Any]:
-    end = row.end
-    seconds = duration_seconds(row, view.now)
+    end, prospect = row.end, view.prospects.get(row.task_no)
+    seconds = None if prospect and prospect.alive is False else duration_seconds(row, view.now)
     return {
         "id": row.id,
         "type": row.type,
@@ -262,17 +331,19 @@ def _task_object(row: TaskRow, view: RunView) -> dict[str, Any]:
         "signal": end.signal if end else None,
         "error": end.error if end else None,
         "message": end.message if end else None,
-        "not_before": instant(row.not_before) if row.state is TaskState.PENDING else None,
+        "not_before": instant(row.not_before) if waits_for_its_time(row, view.run) else None,
         "started_at": instant(started_at(row)),
         "ended_at": instant(ended_at(row)),
         "duration_s": seconds if seconds is None else round(seconds, 6),
         "pid": pid(row),
         "log": row.output,
+        "alive": prospect.alive if prospect else None,
+        "at_resume": prospect.at_resume if prospect else None,
         **({"ids": ids} if (ids := ids_elsewhere(row)) else {}),
     }
 
 
-def _summary_object(summary: RunSummary, state: RunState) -> dict[str, Any]:
+def _summary_object(summary: RunSummary, state: RunState, now: datetime) -> dict[str, Any]:
     return {
         "id": summary.run.id,
         "state": str(state),
@@ -280,4 +351,5 @@ def _summary_object(summary: RunSummary, state: RunState) -> dict[str, Any]:
         "started_at": instant(summary.run.started_at),
         "ended_at": instant(summary.run.ended_at),
         "counts": _counts_object(summary.counts),
+        **_more_of_run(summary.run, state, now),
     }

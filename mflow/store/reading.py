@@ -176,6 +176,12 @@ def notable_tasks(conn: Connection, run_id: int, limit: int) -> list[TaskRow]:
     ]
 
 
+def running_tasks(conn: Connection, run_id: int) -> list[TaskRow]:
+    """Those that are RUNNING, by their numbers."""
+    workers: dict[tuple[Any, ...], Identity] = {}
+    return [_task(row, workers) for row in conn.execute(_NOTABLE[0], parameters(run=run_id))]
+
+
 def unfinished(conn: Connection, run_id: int) -> dict[str, TaskState]:
     """The state of every task that is not SUCCESS, by its id."""
     with _no_collection():

@@ -226,6 +226,11 @@ class SqlStore:
         with self._reading() as conn:
             return reading.notable_tasks(conn, run_id, limit)
 
+    def read_running(self, run_id: int) -> list[TaskRow]:
+        """The tasks of the run that are RUNNING."""
+        with self._reading() as conn:
+            return reading.running_tasks(conn, run_id)
+
     def read_unfinished(self, run_id: int) -> dict[str, TaskState]:
         """The state of every task that is not SUCCESS, by its id."""
         with self._reading() as conn:

@@ -67,7 +67,7 @@ def test_a_failed_run() -> None:
         == """\
 run 7: FAILED
   task file  /w/tasks.json
-  started    2026-05-04 12:00:00, took 1 m 05 s
+  started    2026-05-04 12:00:00 +0000, took 1 m 05 s
   tasks      1 FAILED, 1 SUCCESS, 1 PENDING (1 blocked)
   logs       /w/logs/run-7
 
@@ -93,7 +93,7 @@ def test_a_run_under_way() -> None:
         == """\
 run 7: RUNNING
   task file  /w/tasks.json
-  started    2026-05-04 12:00:00, 1 m 00 s ago
+  started    2026-05-04 12:00:00 +0000, 1 m 00 s ago
   driven by  ana on alpha, pid 4711, since 2026-05-04 12:00:00
   tasks      1 RUNNING, 1 PENDING
   logs       /w/logs/run-7

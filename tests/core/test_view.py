@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mflow.core import view
+from mflow.core.contracts import LEASE_SECONDS
 from mflow.core.model import AttemptEnd, Identity, Owner, RunRow, RunSummary, TaskRow
+from mflow.core.prospect import Prospect
 from mflow.core.states import Outcome, RunState, TaskState
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
@@ -198,6 +200,14 @@ def test_status_object_is_the_contract() -> None:
                 "since": "2026-05-04T12:00:00.000000Z",
                 "alive": None,
             },
+            "duration_s": 9.0,
+            "idle_seconds": 0.0,
+            "cancelled_by": None,
+            "cancelled_at": None,
+            "parent": None,
+            "interrupted_at": None,
+            "interrupted_by": None,
+            "log_directory": "/w/logs/run-7",
         },
         "counts": {"PENDING": 1, "RUNNING": 0, "SUCCESS": 0, "FAILED": 1},
         "tasks": [
@@ -219,6 +229,8 @@ def test_status_object_is_the_contract() -> None:
                 "duration_s": 1.5,
                 "pid": 12,
                 "log": "/w/logs/run-7/a.2.log",
+                "alive": None,
+                "at_resume": None,
             },
             {
                 "id": "b",
@@ -238,6 +250,8 @@ def test_status_object_is_the_contract() -> None:
                 "duration_s": None,
                 "pid": None,
                 "log": None,
+                "alive": None,
+                "at_resume": None,
             },
         ],
     }
@@ -260,7 +274,7 @@ def test_a_run_without_owner_says_null() -> None:
 
 def test_runs_object_is_the_contract() -> None:
     summary = RunSummary(run_row(), {TaskState.SUCCESS: 2})
-    assert view.runs_object([(summary, RunState.INTERRUPTED)]) == {
+    assert view.runs_object([(summary, RunState.INTERRUPTED)], NOON) == {
         "runs": [
             {
                 "id": 7,
@@ -269,6 +283,77 @@ def test_runs_object_is_the_contract() -> None:
                 "started_at": "2026-05-04T12:00:00.000000Z",
                 "ended_at": None,
                 "counts": {"PENDING": 0, "RUNNING": 0, "SUCCESS": 2, "FAILED": 0},
+                "duration_s": None,
+                "idle_seconds": 0.0,
+                "cancelled_by": None,
+                "cancelled_at": None,
+                "parent": None,
             }
         ]
     }
+
+
+# --------------------------------------------------------------------- what nobody drives, and for how long
+
+
+def test_the_last_sign_of_life() -> None:
+    lease = NOON + timedelta(seconds=LEASE_SECONDS)
+    driven = run_row(lease_until=lease, interrupted_at=NOON + timedelta(days=1))
+    assert view.last_sign(driven) == NOON
+    left = run_row(owner=None, interrupted_at=NOON)
+    assert view.last_sign(left) == NOON
+    over = run_row(owner=None, state=RunState.FAILED, ended_at=NOON)
+    assert view.last_sign(over) == NOON
+    assert view.last_sign(run_row(owner=None)) is None
+
+
+def test_idle_time_is_added_up_and_left_out() -> None:
+    left = run_row(owner=None, interrupted_at=NOON + timedelta(seconds=100), idle_seconds=10.0)
+    later = NOON + timedelta(seconds=130)
+    assert view.idle_until(left, later) == 40
+    assert view.idle_until(left, NOON) == 10  # clocks differ
+    assert view.run_seconds(left, RunState.INTERRUPTED, later) == 90
+    assert view.run_seconds(run_row(idle_seconds=10.0), RunState.RUNNING, later) == 120
+    over = run_row(state=RunState.SUCCESS, owner=None, ended_at=later, idle_seconds=10.0)
+    assert view.run_seconds(over, RunState.SUCCESS, later + timedelta(days=1)) == 120
+    assert view.run_seconds(run_row(started_at=None), RunState.PENDING, later) is None
+
+
+def test_an_interruption_is_told_by_whoever_let_go_or_by_the_last_sign_of_life() -> None:
+    said = run_row(owner=None, interrupted_at=NOON, interrupted_by="SIGTERM")
+    assert view.interruption(said, restarted=False) == (NOON, "SIGTERM", True)
+    silent = run_row(lease_until=NOON + timedelta(seconds=LEASE_SECONDS))
+    assert view.interruption(silent, restarted=False) == (NOON, "its supervisor went without a word", False)
+    assert view.interruption(silent, restarted=True) == (NOON, "restart of its machine", False)
+
+
+def test_a_next_try_is_of_a_run_that_goes_on() -> None:
+    waiting = TaskRow(0, "a", "bash", TaskState.PENDING, not_before=NOON)
+    assert view.waits_for_its_time(waiting, run_row())
+    assert not view.waits_for_its_time(waiting, run_row(cancelled_by="ana"))
+    assert not view.waits_for_its_time(waiting, run_row(state=RunState.FAILED, owner=None))
+
+
+def test_what_is_gone_is_not_counted_as_running() -> None:
+    rows = [TaskRow(number, f"t{number}", "bash", TaskState.RUNNING) for number in range(3)]
+    prospects = {
+        0: Prospect(False, "LOST", "gone"),
+        1: Prospect(True, "ADOPTED", "runs"),
+        2: Prospect(None, "UNKNOWN", "?"),
+    }
+    counts = {TaskState.RUNNING: 3, TaskState.SUCCESS: 4}
+    shown = view.view_run(run_row(), rows, counts, {}, alive=False, now=NOON, prospects=prospects)
+    assert view.shown_counts(shown) == {
+        "PENDING": 0,
+        "RUNNING": 2,
+        "SUCCESS": 4,
+        "FAILED": 0,
+        "INTERRUPTED": 1,
+    }
+    programs = view.status_object(shown)
+    assert programs["counts"] == {"PENDING": 0, "RUNNING": 3, "SUCCESS": 4, "FAILED": 0}
+    assert [(task["state"], task["alive"], task["at_resume"]) for task in programs["tasks"]] == [
+        ("RUNNING", False, "LOST"),
+        ("RUNNING", True, "ADOPTED"),
+        ("RUNNING", None, "UNKNOWN"),
+    ]
