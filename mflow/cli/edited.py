@@ -31,6 +31,8 @@ def unused_edit(comparison: Comparison, taskfile: str, run_id: int, commands: Co
     """What is said of a task file that was edited since, when the run goes on as it was."""
     yield f"the task file {taskfile} differs from what run {run_id} was started with, which goes on as it was"
     yield from differences(comparison)
+    if comparison.done:
+        yield f"  SUCCESS already, and not run again even with the file as it is now: {names(comparison.done, _SHOWN)}"
     command = Commands((*commands.options, "--taskfile", taskfile)).of("resume", run_id)
     yield f"to use the file as it is now, stop this run and type: {command}"
 
@@ -42,6 +44,10 @@ def used_edit(comparison: Comparison, run_id: int) -> Iterator[str]:
         return
     yield f"run {run_id} follows the edited task file from here on"
     yield from differences(comparison)
+    if comparison.open:
+        yield f"  changed, and run as the file says now: {names(comparison.open, _SHOWN)}"
+    if comparison.done:
+        yield f"  changed, but SUCCESS already, and not run again: {names(comparison.done, _SHOWN)}"
     if comparison.still_running:
         yield f"  running still, and left to end as they were: {names(comparison.still_running, _SHOWN)}"
     if comparison.finished:

@@ -41,7 +41,7 @@ class Follower:
     def follow(self) -> None:
         """Print until the task has ended, or nobody drives the run any more."""
         while True:
-            over = self._nothing_comes(_patiently(lambda: self._store.read_run(self._run_id)))
+            over = self._nothing_comes(patiently(lambda: self._store.read_run(self._run_id)))
             attempt = self._attempt()
             if attempt:
                 self._copy(attempt, patient=not attempt.end and not over)
@@ -51,7 +51,7 @@ class Follower:
                 self._wait_for_it()
 
     def _attempt(self) -> AttemptRow | None:
-        attempts = _patiently(lambda: self._store.read_attempts(self._run_id, self._task_no))
+        attempts = patiently(lambda: self._store.read_attempts(self._run_id, self._task_no))
         return next((one for one in attempts if one.attempt == self._at), None)
 
     def _nothing_comes(self, run: RunRow) -> bool:
@@ -73,7 +73,7 @@ class Follower:
     def _goes_on(self, ended: AttemptRow) -> bool:
         """After an attempt's end: whether another one follows, which is then the one to follow."""
         assert ended.end
-        row = _patiently(lambda: self._store.read_task(self._run_id, self._task_id))
+        row = patiently(lambda: self._store.read_task(self._run_id, self._task_id))
         again = row is not None and row.state in (TaskState.PENDING, TaskState.RUNNING)
         later = f"; next try at {moment(row.not_before)}" if again and row and row.not_before else ""
         tell(f"attempt {ended.attempt}: {ending_with_message(ended.end)}{later}")
@@ -87,7 +87,7 @@ class Follower:
         time.sleep(ASK_SECONDS)
 
 
-def _patiently(ask: Callable[[], T]) -> T:
+def patiently(ask: Callable[[], T]) -> T:
     """The answer of a database that may be away for a while: who follows a log can wait."""
     while True:
         try:

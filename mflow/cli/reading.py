@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from mflow.core.contracts import AttemptRow
 from mflow.core.errors import RunNotFound
 from mflow.core.model import RunRow, TaskRow
 from mflow.core.prospect import Prospect
@@ -11,27 +12,39 @@ from mflow.core.view import RunView, blocked_by, may_be_blocked, shown_state, vi
 from mflow.store.repository import SqlStore
 
 
-def read_view(store: SqlStore, run_id: int | None, *, most_tasks: int | None = None) -> RunView:
+def read_view(
+    store: SqlStore,
+    run_id: int | None,
+    *,
+    most_tasks: int | None = None,
+    graph: bool = False,
+    attempts: bool = False,
+) -> RunView:
     """The run as it is shown; None means the newest. Raises RunNotFound.
+
+    `graph`: with what its tasks depend on. `attempts`: with all that were made.
 
     Of a run with more than `most_tasks` only those tasks are read that somebody may have to look at: 100,000
     rows and their definition take seconds.
     """
-    run = store.read_run(run_id) if run_id is not None else _newest(store)
+    run = store.read_run(run_id) if run_id is not None else newest(store)
     counts = store.counts(run.id)
     whole = most_tasks is None or sum(counts.values()) <= most_tasks
     rows = store.read_tasks(run.id) if whole or most_tasks is None else store.read_notable(run.id, most_tasks)
     alive = is_alive(run)
     interrupted = shown_state(run, alive) is RunState.INTERRUPTED
+    nodes = store.read_graph(run.id) if graph or may_be_blocked(counts) else []
     return view_run(
         run,
         rows,
         counts,
-        _blocked(store, run.id) if may_be_blocked(counts) else {},
+        blocked_by(nodes, store.read_unfinished(run.id)) if may_be_blocked(counts) else {},
         alive=alive,
         now=datetime.now(UTC),
         prospects=foresee(run, rows) if interrupted and counts[TaskState.RUNNING] else {},
         restarted=interrupted and _is_restarted(run),
+        depends=dict(nodes) if graph else None,
+        attempts=_attempts(store, run.id) if attempts else None,
     )
 
 
@@ -57,8 +70,11 @@ def _is_restarted(run: RunRow) -> bool:
     return run.owner is not None and was_restarted(run.owner.identity, own_identity())
 
 
-def _blocked(store: SqlStore, run_id: int) -> Mapping[str, tuple[str, ...]]:
-    return blocked_by(store.read_graph(run_id), store.read_unfinished(run_id))
+def _attempts(store: SqlStore, run_id: int) -> dict[int, list[AttemptRow]]:
+    found: dict[int, list[AttemptRow]] = {}
+    for one in store.read_all_attempts(run_id):
+        found.setdefault(one.task_no, []).append(one)
+    return found
 
 
 def is_alive(run: RunRow) -> bool | None:
@@ -72,7 +88,8 @@ def is_alive(run: RunRow) -> bool | None:
     return alive if not alive or run.owner.identity.same_kernel(own_identity()) else None
 
 
-def _newest(store: SqlStore) -> RunRow:
+def newest(store: SqlStore) -> RunRow:
+    """The newest run, of those that no other run has started if there are any. Raises RunNotFound."""
     run = store.newest_run()
     if run is None:
         raise RunNotFound("there is no run in this database yet", hint="mflow run --help")

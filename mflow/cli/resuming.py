@@ -148,6 +148,8 @@ class Resumption:
         if now:
             comparison = compare(kept, now, ())
             if comparison.differs:
+                if comparison.changed:
+                    comparison = compare(kept, now, patient(lambda: self.store.read_tasks(self.run.id)))
                 _tell_all(edited.unused_edit(comparison, kept.taskfile, self.run.id, self.commands))
         if not hidden:
             return kept

@@ -20,6 +20,9 @@ def status(
     everything: Annotated[
         bool, typer.Option("--all", help="Show every task of a large run, not only those that matter.")
     ] = False,
+    attempts: Annotated[
+        bool, typer.Option("--attempts", help="Show every attempt of each task, not only the last.")
+    ] = False,
     database: DatabaseOption = None,
     datasources: DatasourcesOption = None,
     config: ConfigOption = None,
@@ -31,7 +34,13 @@ def status(
 
     wanted = None if run is None else run_number(run)
     with opened(database, datasources, config) as (store, commands):
-        view = read_view(store, wanted, most_tasks=None if as_json or everything else MOST_ROWS)
+        view = read_view(
+            store,
+            wanted,
+            most_tasks=None if as_json or everything else MOST_ROWS,
+            graph=as_json,
+            attempts=attempts,
+        )
     if as_json:
         from mflow.cli.screen import print_json
         from mflow.core.view import status_object

@@ -18,10 +18,12 @@ from mflow.cli.wording import (
     tries,
     zoned,
 )
-from mflow.core.model import Owner, RunRow, TaskRow
+from mflow.core.contracts import AttemptRow
+from mflow.core.model import AttemptEnd, Owner, RunRow, TaskRow
 from mflow.core.states import OVER, RunState, TaskState
 from mflow.core.view import (
     RunView,
+    attempt_seconds,
     duration_seconds,
     ids_elsewhere,
     interruption,
@@ -69,7 +71,7 @@ def status_page(
         state=view.state,
         said=f"{view.state}, cancelled" if is_cancelled(view.run) else str(view.state),
         facts=tuple(_facts(view)),
-        rows=tuple(_cells(row, view, hide) for row in chosen),
+        rows=tuple(cells for row in chosen for cells in _lines(row, view, hide)),
         left_out=_left_out(len(chosen), view, commands),
         failures=tuple(
             tuple(block) for block in failure_blocks(view, commands, read_tail=read_tail, hide=hide)
@@ -165,6 +167,26 @@ def _parent(run: RunRow) -> str:
 
 
 # ------------------------------------------------------------------------------------------------ its tasks
+
+
+def _lines(row: TaskRow, view: RunView, hide: Hide) -> Iterator[tuple[str, ...]]:
+    """The task, and below it the attempts before its last, if they were asked for."""
+    yield _cells(row, view, hide)
+    for one in (view.attempts or {}).get(row.task_no, ()):
+        if one.end and one.attempt != row.attempts:
+            yield _earlier(one, one.end, row, view, hide)
+
+
+def _earlier(one: AttemptRow, end: AttemptEnd, row: TaskRow, view: RunView, hide: Hide) -> tuple[str, ...]:
+    seconds = attempt_seconds(one)
+    return (
+        clean(row.id),
+        str(end.outcome),
+        f"#{one.attempt}",
+        _short(one.started_at, view) if one.started_at else "",
+        "" if seconds is None else duration(seconds),
+        one_line(hide(ending_with_message(end)), 60),
+    )
 
 
 def _cells(row: TaskRow, view: RunView, hide: Hide) -> tuple[str, ...]:

@@ -106,7 +106,7 @@ class Store(Protocol):
         ...
 
     def newest_run(self) -> RunRow | None:
-        """The run that was made last."""
+        """The run that was made last, of those that no other run has started if there are any."""
         ...
 
     def list_runs(self, limit: int | None = None) -> Sequence[RunSummary]:

@@ -28,6 +28,8 @@ class Comparison:
     changed: tuple[str, ...]
     still_running: tuple[str, ...]  # those of the removed and changed that run: they go on as they were
     finished: tuple[str, ...]  # those of the removed that are SUCCESS: they stay in the run
+    done: tuple[str, ...]  # those of the changed that are SUCCESS: they are not run again
+    open: tuple[str, ...]  # those of the changed that are neither, and so are run as they are in the file
 
     @property
     def differs(self) -> bool:
@@ -45,6 +47,7 @@ def compare(kept: Definition, edited: Definition, rows: Sequence[TaskRow]) -> Co
     changed = _changed(kept, edited)
     running = {number for number in gone | changed if states.get(number) is TaskState.RUNNING}
     finished = {number for number in gone if states.get(number) is TaskState.SUCCESS}
+    done = {number for number in changed if states.get(number) is TaskState.SUCCESS}
     added = _numbered(
         [task for task in edited.tasks if task.id not in known], max([*before, *states], default=-1)
     )
@@ -68,6 +71,8 @@ def compare(kept: Definition, edited: Definition, rows: Sequence[TaskRow]) -> Co
         changed=_ids(before, changed),
         still_running=_ids(before, running),
         finished=_ids(before, finished),
+        done=_ids(before, done),
+        open=_ids(before, changed - done - running),
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 TOKENS_VARIABLE = "MFLOW_ATTEMPT_TOKENS"
 """Environment variable that names the attempts a process belongs to, the outermost first, blanks between."""
@@ -28,9 +28,31 @@ def log_name(task_id: str, attempt: int) -> str:
 def last_attempts(task_ids: Iterable[str], files: Iterable[str]) -> dict[str, int]:
     """The number of the last attempt of each of these tasks that has a log among these files."""
     last: dict[str, int] = {}
-    for stem, number in (found.groups() for file in files if (found := _LOG.fullmatch(file))):
-        last[stem] = max(last.get(stem, 0), int(number))
+    for stem, number in _logs(files):
+        last[stem] = max(last.get(stem, 0), number)
     return {id_: last[stem] for id_ in task_ids if (stem := _stem(id_)) in last}
+
+
+def logged_attempts(task_id: str, files: Iterable[str]) -> list[int]:
+    """The numbers of the attempts of this task that have a log among these files, ascending."""
+    stem = _stem(task_id)
+    return sorted(number for name, number in _logs(files) if name == stem)
+
+
+def strange_logs(known: Iterable[str], files: Iterable[str]) -> list[tuple[str, int]]:
+    """Of the logs of tasks that have none in `known`: the task's part of their names, and the last number."""
+    ours = {stem for stem, _ in _logs(known)}
+    last: dict[str, int] = {}
+    for stem, number in _logs(files):
+        if stem not in ours:
+            last[stem] = max(last.get(stem, 0), number)
+    return sorted(last.items())
+
+
+def _logs(files: Iterable[str]) -> Iterator[tuple[str, int]]:
+    for file in files:
+        if found := _LOG.fullmatch(file):
+            yield found[1], int(found[2])
 
 
 def attempt_token(run_uid: str, task_no: int, attempt: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from mflow.core.contracts import LEASE_SECONDS
+from mflow.core.contracts import LEASE_SECONDS, AttemptRow
 from mflow.core.model import RunRow, RunSummary, TaskRow
 from mflow.core.prospect import Prospect
 from mflow.core.states import OVER, RunState, TaskState
@@ -36,6 +36,8 @@ class RunView:
         default_factory=dict
     )  # by task number: RUNNING ones nobody watches
     restarted: bool = False  # the machine of the owner was, since
+    depends: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by id, if it was asked for
+    attempts: Mapping[int, Sequence[AttemptRow]] | None = None  # by task number, if they were asked for
 
 
 def view_run(
@@ -48,6 +50,8 @@ def view_run(
     now: datetime,
     prospects: Mapping[int, Prospect] | None = None,
     restarted: bool = False,
+    depends: Mapping[str, Sequence[str]] | None = None,
+    attempts: Mapping[int, Sequence[AttemptRow]] | None = None,
 ) -> RunView:
     """Put together what is known of a run."""
     return RunView(
@@ -60,6 +64,8 @@ def view_run(
         blocked=blocked,
         prospects=prospects or {},
         restarted=restarted,
+        depends=depends or {},
+        attempts=attempts,
     )
 
 
@@ -149,6 +155,12 @@ def duration_seconds(row: TaskRow, now: datetime) -> float | None:
     """How long the last attempt took, or has been taking so far."""
     begin = started_at(row)
     end = now if row.state is TaskState.RUNNING else ended_at(row)
+    return max(0.0, (end - begin).total_seconds()) if begin and end else None
+
+
+def attempt_seconds(one: AttemptRow) -> float | None:
+    """How long an attempt took; None if it has not ended, or that is not known."""
+    begin, end = one.started_at, one.end.ended_at if one.end else None
     return max(0.0, (end - begin).total_seconds()) if begin and end else None
 
 
@@ -339,7 +351,33 @@ def _task_object(row: TaskRow, view: RunView) -> dict[str, Any]:
         "log": row.output,
         "alive": prospect.alive if prospect else None,
         "at_resume": prospect.at_resume if prospect else None,
+        "depends": view.depends.get(row.id, ()),
+        **_attempts_object(row, view),
         **({"ids": ids} if (ids := ids_elsewhere(row)) else {}),
+    }
+
+
+def _attempts_object(row: TaskRow, view: RunView) -> dict[str, Any]:
+    if view.attempts is None:
+        return {}
+    return {"attempts_made": [_attempt_object(one) for one in view.attempts.get(row.task_no, ())]}
+
+
+def _attempt_object(one: AttemptRow) -> dict[str, Any]:
+    end = one.end
+    seconds = attempt_seconds(one)
+    return {
+        "attempt": one.attempt,
+        "outcome": str(end.outcome) if end else None,
+        "exit_code": end.exit_code if end else None,
+        "signal": end.signal if end else None,
+        "error": end.error if end else None,
+        "message": end.message if end else None,
+        "claimed_at": instant(one.claimed_at),
+        "started_at": instant(one.started_at),
+        "ended_at": instant(end.ended_at) if end else None,
+        "duration_s": seconds if seconds is None else round(seconds, 6),
+        "log": one.log,
     }
 
 

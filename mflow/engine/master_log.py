@@ -25,8 +25,11 @@ class MasterLog:
         self._lines: list[str] = []
 
     def add(self, at: datetime, event: str, task_id: str = "-", attempt: int | None = None) -> None:
-        """One line: time, run, task, attempt, event; kept until `flush`."""
-        when = at.isoformat(timespec="milliseconds")
+        """One line: time, run, task, attempt, event; kept until `flush`.
+
+        The time is this machine's, as in all that a person is shown, with its offset from UTC.
+        """
+        when = at.astimezone().isoformat(timespec="milliseconds")
         line = f"{when} run={self._run_id} task={task_id} attempt={attempt or '-'} {event}"
         self._lines.append((line if line.isprintable() else _one_line(line)) + "\n")
 

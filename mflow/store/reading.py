@@ -26,6 +26,7 @@ _LEASE_EXPIRED = sa.case(
 _RUN = sa.select(runs, _LEASE_EXPIRED)
 _RUN_BY_ID = _RUN.where(runs.c.id == given("run", runs.c.id))
 _OWNED = _RUN.where(runs.c.owner_host.is_not(None)).order_by(runs.c.id)
+_OUTER = _RUN.where(runs.c.parent_run.is_(None))
 _RUN_AND_TIME = _RUN_BY_ID.add_columns(utc_now().label("read_at"))
 _RUN_BY_UID = _RUN.where(runs.c.run_uid == given("uid", runs.c.run_uid))
 
@@ -83,6 +84,10 @@ _NOTABLE = (
     _TASKS.where(tasks.c.state == TaskState.FAILED.value),
     _TASKS.where(tasks.c.state == TaskState.PENDING.value, tasks.c.not_before.is_not(None)),
 )
+_TOUCHED = _TASKS.where(tasks.c.attempts > 0, tasks.c.changed_at >= given("since", tasks.c.changed_at))
+_LAST_CHANGE = sa.select(sa.func.max(tasks.c.changed_at)).where(
+    tasks.c.run_id == given("run", tasks.c.run_id)
+)
 _UNFINISHED = sa.select(tasks.c.task_id, tasks.c.state).where(
     tasks.c.run_id == given("run", tasks.c.run_id), tasks.c.state != TaskState.SUCCESS.value
 )
@@ -93,6 +98,18 @@ _ATTEMPTS = (
         attempts.c.task_no == given("no", attempts.c.task_no),
     )
     .order_by(attempts.c.attempt)
+)
+_ALL_ATTEMPTS = (
+    sa.select(
+        attempts.c.task_no,
+        attempts.c.attempt,
+        attempts.c.log_path,
+        attempts.c.facts,
+        attempts.c.claimed_at,
+        *_END,
+    )
+    .where(attempts.c.run_id == given("run", attempts.c.run_id))
+    .order_by(attempts.c.task_no, attempts.c.attempt)
 )
 _COUNTS = (
     sa.select(tasks.c.run_id, tasks.c.state, sa.func.count().label("how_many"))
@@ -128,6 +145,11 @@ def owned_runs(conn: Connection) -> list[RunRow]:
     return [_run(row) for row in conn.execute(_OWNED)]
 
 
+def newest_outer_run(conn: Connection, order: Order) -> RunRow | None:
+    """Of those that no other run has started; None if there is none."""
+    return _one_run(conn.execute(_OUTER.order_by(*order).limit(1)).first())
+
+
 def newest_runs(conn: Connection, order: Order, limit: int | None) -> list[RunRow]:
     """In that order, newest first; all of them, or `limit`."""
     return [_run(row) for row in conn.execute(_RUN.order_by(*order).limit(limit))]
@@ -158,6 +180,28 @@ def task_attempts(conn: Connection, run_id: int, task_no: int) -> list[AttemptRo
         AttemptRow(task_no, attempt, _facts(facts).get(LOG_FACT, log), claimed_at, end[5], _end(*end))
         for attempt, log, facts, claimed_at, *end in found
     ]
+
+
+def all_attempts(conn: Connection, run_id: int) -> list[AttemptRow]:
+    """All attempts of the run, by the numbers of their tasks, then oldest first."""
+    found = conn.execute(_ALL_ATTEMPTS, parameters(run=run_id))
+    return [
+        AttemptRow(task_no, attempt, _facts(facts).get(LOG_FACT, log), claimed_at, end[5], _end(*end))
+        for task_no, attempt, log, facts, claimed_at, *end in found
+    ]
+
+
+def last_change(conn: Connection, run_id: int) -> datetime | None:
+    """When a task of the run has last changed, by the database's clock."""
+    changed: datetime | None = conn.execute(_LAST_CHANGE, parameters(run=run_id)).scalar()
+    return changed
+
+
+def touched_tasks(conn: Connection, run_id: int, since: datetime) -> list[TaskRow]:
+    """Those that were tried, and have changed since then."""
+    workers: dict[tuple[Any, ...], Identity] = {}
+    found = conn.execute(_TOUCHED, parameters(run=run_id, since=since))
+    return [_task(row, workers) for row in found]
 
 
 def task_by_id(conn: Connection, run_id: int, task_id: str) -> TaskRow | None:

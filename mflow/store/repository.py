@@ -6,6 +6,7 @@ every other writer of the run out until the commit. Each call is one bounded att
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -188,10 +189,11 @@ class SqlStore:
         return row
 
     def newest_run(self) -> RunRow | None:
-        """The run that was made last."""
+        """The run that was made last, of those that no other run has started if there are any."""
         with self._reading() as conn:
-            found = reading.newest_runs(conn, self.dialect.newest_first, 1)
-        return found[0] if found else None
+            outer = reading.newest_outer_run(conn, self.dialect.newest_first)
+            found = [] if outer else reading.newest_runs(conn, self.dialect.newest_first, 1)
+        return found[0] if found else outer
 
     def owned_runs(self) -> list[RunRow]:
         """The runs that have an owner, alive or not, by their ids."""
@@ -240,6 +242,17 @@ class SqlStore:
         """All attempts of one task, oldest first."""
         with self._reading() as conn:
             return reading.task_attempts(conn, run_id, task_no)
+
+    def read_all_attempts(self, run_id: int) -> list[AttemptRow]:
+        """All attempts of the run, by the numbers of their tasks, then oldest first."""
+        with self._reading() as conn:
+            return reading.all_attempts(conn, run_id)
+
+    def read_touched(self, run_id: int, since: datetime) -> tuple[list[TaskRow], datetime | None]:
+        """The tasks that were tried and have changed since then; and when a task had last changed before this look."""
+        with self._reading() as conn:
+            last = reading.last_change(conn, run_id)
+            return reading.touched_tasks(conn, run_id, since), last
 
     def read_definition(self, run_id: int) -> Definition:
         """The definition the run was started with, or was last resumed with."""

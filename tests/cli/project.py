@@ -101,10 +101,10 @@ class Project:
         """The state database of this folder, made if need be."""
         return open_store(f"sqlite:///{self.folder}/mflow.db", create=True)
 
-    def new_run(self, *tasks: Task, owner: Identity | None = None) -> int:
+    def new_run(self, *tasks: Task, owner: Identity | None = None, parent: int | None = None) -> int:
         """A run that is RUNNING under an owner (by default: this process), nothing of it started."""
         definition = Definition(tasks, str(self.folder / "tasks.json"), str(self.folder))
-        new = NewRun(os.urandom(16).hex(), definition, Owner(owner or own_identity(), "ana", NOON))
+        new = NewRun(os.urandom(16).hex(), definition, Owner(owner or own_identity(), "ana", NOON), parent)
         store = self.store()
         run = store.create_run(new, log_directory=str(self.folder / "logs"))
         Path(run.folder).mkdir(parents=True)

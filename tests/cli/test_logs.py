@@ -75,8 +75,76 @@ def test_a_pipe_in_the_place_of_a_log_does_not_hang(tried_twice: Project) -> Non
     assert "not a regular file" in shown.err
 
 
-def test_following_needs_a_task(tried_twice: Project) -> None:
-    assert tried_twice.mflow("logs", "1", "--follow", *DATABASE).code == 2
+def test_an_attempt_needs_a_task(tried_twice: Project) -> None:
+    assert tried_twice.mflow("logs", "1", "--attempt", "1", *DATABASE).code == 2
+
+
+def test_without_a_run_the_newest_outer_one_is_listed_and_named(project: Project) -> None:
+    run = project.new_run(*bash_tasks(a=()))
+    project.begin(run, 0)
+    inner = project.new_run(*bash_tasks(inner=()), parent=run)
+    project.begin(inner, 0)
+    shown = project.mflow("logs", *DATABASE)
+    assert shown.code == 0, shown
+    assert shown.err == f"mflow: run {run}, the newest\n"
+    assert [line.split()[0] for line in shown.out.splitlines()] == ["TASK", "a"]
+
+
+def test_following_a_run_that_is_over_prints_all_of_every_attempt(tried_twice: Project) -> None:
+    tried_twice.begin(1, 1, printed="no line end")
+    tried_twice.end(1, 1, TaskState.FAILED, 7)
+    tried_twice.finish(1, RunState.FAILED)
+    shown = tried_twice.mflow("logs", "-f", *DATABASE)
+    assert shown.code == 0, shown
+    assert sorted(shown.out.splitlines()) == ["extract #2 | second", "extract | first", "load | no line end"]
+    assert "mflow: load: exit code 7\n" in shown.err
+    assert shown.err.endswith("mflow: run 1 has ended: FAILED\n")
+
+
+def test_following_a_run_shows_what_comes_until_its_end(project: Project) -> None:
+    run = project.new_run(*bash_tasks(a=(), b=("a",)))
+    project.begin(run, 0, printed="one\nhalf a ")
+    following = project.start("logs", str(run), "-f", *DATABASE)
+    assert following.stdout
+    assert following.stdout.readline() == "a | one\n"
+    with open(project.log(run, 0), "a", encoding="utf-8") as log:
+        log.write("line\n")
+    assert following.stdout.readline() == "a | half a line\n"
+    project.end(run, 0, TaskState.SUCCESS, 0)
+    project.begin(run, 1, printed="two\n")
+    assert following.stdout.readline() == "b | two\n"
+    project.end(run, 1, TaskState.SUCCESS, 0)
+    project.finish(run, RunState.SUCCESS)
+    rest = following.communicate()
+    assert following.returncode == 0
+    assert rest == ("", f"mflow: run {run} has ended: SUCCESS\n")
+
+
+def test_following_a_run_ends_when_nobody_drives_it(project: Project) -> None:
+    run = project.new_run(*bash_tasks(a=()))
+    project.begin(run, 0, printed="one\n")
+    project.finish(run, None)
+    shown = project.mflow("logs", str(run), "-f", *DATABASE)
+    assert (shown.code, shown.out) == (0, "a | one\n")
+    assert shown.err.startswith(f"mflow: nobody drives run {run} now; to go on: mflow resume ")
+
+
+def test_the_log_of_a_task_that_left_the_run_can_be_read(project: Project) -> None:
+    project.tasks(**{"a": "true", "b/c": "echo printed; exit 1"})
+    assert project.mflow().code == 1
+    assert project.mflow("resume", "1").code == 1
+    project.tasks(a="true")
+    assert project.mflow("resume", "1", "--taskfile", "tasks.json").code == 0
+    shown = project.mflow("logs", "1", "b/c")
+    assert (shown.code, shown.out) == (0, "printed\n")
+    assert "has left run 1" in shown.err
+    assert project.mflow("logs", "1", "b/c", "--attempt", "1").out == "printed\n"
+    wrong = project.mflow("logs", "1", "b/c", "--attempt", "3")
+    assert (wrong.code, "attempts: 1, 2" in wrong.err) == (2, True)
+    listed = project.mflow("logs", "1").out.splitlines()
+    assert "has left the run" in listed[-1]
+    assert "b_c~" in listed[-1]
+    assert project.mflow("logs", "1", "never").code == 2
 
 
 def test_following_what_is_over_prints_it_and_ends(tried_twice: Project) -> None:

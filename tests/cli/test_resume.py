@@ -82,6 +82,23 @@ def test_an_edited_task_file_is_used_when_it_is_named(failed: Project) -> None:
     ]
 
 
+def test_of_changed_tasks_it_is_said_which_are_run_again(failed: Project) -> None:
+    failed.tasks(
+        a="echo changed >> ledger",
+        b={"command": "echo b >> ledger", "depends": ["a"]},
+        c={"command": "echo c >> ledger", "depends": ["b"]},
+    )
+    unused = failed.mflow("resume", "1").err
+    assert "mflow:   changed: a, b\n" in unused
+    assert "SUCCESS already, and not run again even with the file as it is now: a\n" in unused
+    done = failed.mflow("resume", "1", "--taskfile", "tasks.json")
+    assert done.code == 0
+    assert "mflow:   changed: a, b\n" in done.err
+    assert "mflow:   changed, and run as the file says now: b\n" in done.err
+    assert "mflow:   changed, but SUCCESS already, and not run again: a\n" in done.err
+    assert (failed.folder / "ledger").read_text().split() == ["a", "b", "c"]
+
+
 def test_a_task_that_left_and_comes_back_is_a_further_attempt(failed: Project) -> None:
     failed.tasks(a="echo a >> ledger")
     assert failed.mflow("resume", "1", "--taskfile", "tasks.json").code == 0

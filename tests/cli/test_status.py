@@ -1,6 +1,7 @@
 """`mflow status` through the real entry point, on a database filled by hand."""
 
 import json
+import re
 
 import pytest
 
@@ -8,6 +9,7 @@ from mflow.core.model import Identity
 from mflow.core.states import RunState, TaskState
 from mflow.engine.identity import own_identity
 from tests.cli.project import Project, bash_tasks
+from tests.cli.rows import NOON
 
 DATABASE = ("--database", "sqlite:///mflow.db")
 NOBODY = Identity("elsewhere", "boot", 1, 4711, 99)
@@ -157,3 +159,70 @@ def test_no_runs(project: Project) -> None:
     project.store().close()
     assert project.mflow("runs", *DATABASE).out == "no runs yet\n"
     assert json.loads(project.mflow("runs", "--json", *DATABASE).out) == {"runs": []}
+
+
+def test_without_a_run_the_newest_outer_one_is_shown(project: Project) -> None:
+    outer = project.new_run(*bash_tasks(a=()))
+    inner = project.new_run(*bash_tasks(b=()), parent=outer)
+    assert project.mflow("status", *DATABASE).out.startswith(f"run {outer}: RUNNING\n")
+    shown = project.mflow("status", str(inner), "--json", *DATABASE).json["run"]
+    assert shown["parent"] == {"run": outer, "task": None, "attempt": None}
+
+
+def test_json_has_what_a_task_depends_on_and_where_logs_are(failed: Project) -> None:
+    shown = failed.mflow("status", "1", "--json", *DATABASE).json
+    assert [task["depends"] for task in shown["tasks"]] == [[], ["extract"], ["load"]]
+    assert shown["run"]["log_directory"] == f"{failed.folder}/logs/run-1"
+    assert "attempts_made" not in shown["tasks"][0]
+
+
+def test_all_attempts_are_there_if_they_are_asked_for(project: Project) -> None:
+    run = project.new_run(*bash_tasks(a=(), b=()))
+    project.begin(run, 0)
+    project.end(run, 0, TaskState.PENDING, 3, not_before=NOON)
+    project.begin(run, 0, attempt=2)
+    project.end(run, 0, TaskState.SUCCESS, 0, attempt=2)
+    tasks = project.mflow("status", "--json", "--attempts", *DATABASE).json["tasks"]
+    made = tasks[0]["attempts_made"]
+    assert [(one["attempt"], one["outcome"], one["exit_code"]) for one in made] == [
+        (1, "EXITED", 3),
+        (2, "EXITED", 0),
+    ]
+    assert made[0]["log"] == project.log(run, 0)
+    assert made[0]["duration_s"] == 1.5
+    assert tasks[1]["attempts_made"] == []
+    page = project.mflow("status", "--attempts", *DATABASE).out
+    assert re.search(r"\na +SUCCESS +2 of 1 .*\na +EXITED +#1 .*exit code 3\n", page), page
+
+
+def test_a_cancelled_run_is_called_so_and_waits_for_nothing(project: Project) -> None:
+    run = project.new_run(*bash_tasks(a=()))
+    project.begin(run, 0)
+    project.end(run, 0, TaskState.PENDING, 3, not_before=NOON)
+    assert "next try at" in project.mflow("status", *DATABASE).out
+    store = project.store()
+    store.request_cancel(run, "eva@beta")
+    store.close()
+    assert "next try at" not in project.mflow("status", *DATABASE).out
+    project.finish(run, RunState.FAILED)
+    page = project.mflow("status", *DATABASE).out
+    assert page.startswith(f"run {run}: FAILED, cancelled\n")
+    assert "  cancelled  by eva@beta at " in page
+    assert "next try at" not in page
+    shown = project.mflow("status", "--json", *DATABASE).json
+    assert (shown["run"]["state"], shown["run"]["cancelled_by"]) == ("FAILED", "eva@beta")
+    assert shown["run"]["cancelled_at"]
+    assert shown["tasks"][0]["not_before"] is None
+    assert project.mflow("runs", *DATABASE).out.splitlines()[1].split()[1] == "CANCELLED"
+    assert project.mflow("runs", "--json", *DATABASE).json["runs"][0]["cancelled_by"] == "eva@beta"
+
+
+def test_times_are_those_of_one_zone_which_is_named(project: Project) -> None:
+    project.env["TZ"] = "Asia/Kolkata"
+    project.tasks(a="true")
+    assert project.mflow().code == 0
+    logged = (project.folder / "logs" / "mflow.log").read_text().split()[0]
+    [started] = re.findall(r"  started +(\S+ \S+ \S+),", project.mflow("status").out)
+    assert started.endswith(" +0530")
+    assert logged.endswith("+05:30")
+    assert logged[:13] == started[:13].replace(" ", "T")

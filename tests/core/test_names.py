@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mflow.core.names import attempt_token, last_attempts, log_name
+from mflow.core.names import attempt_token, last_attempts, log_name, logged_attempts, strange_logs
 
 # Ids that are likely to meet: plain ones, such that look like changed ones, and anything at all.
 IDS = st.one_of(
@@ -62,3 +62,12 @@ def test_lone_surrogates_are_ids_too() -> None:
 
 def test_a_token_is_one_word() -> None:
     assert attempt_token("ab" * 16, 12, 3) == "abababababababababababababababab:12:3"
+
+
+def test_logs_of_tasks_that_are_known_and_of_others() -> None:
+    files = [log_name("a", 1), log_name("a", 3), log_name("b/c", 2), "mflow.log", "a.1.outcome"]
+    assert logged_attempts("a", files) == [1, 3]
+    assert logged_attempts("b/c", files) == [2]
+    assert logged_attempts("c", files) == []
+    assert strange_logs([log_name("b/c", 1)], files) == [("a", 3)]
+    assert strange_logs([log_name("a", 1)], files) == [(log_name("b/c", 2).removesuffix(".2.log"), 2)]

@@ -231,6 +231,7 @@ def test_status_object_is_the_contract() -> None:
                 "log": "/w/logs/run-7/a.2.log",
                 "alive": None,
                 "at_resume": None,
+                "depends": [],
             },
             {
                 "id": "b",
@@ -252,6 +253,7 @@ def test_status_object_is_the_contract() -> None:
                 "log": None,
                 "alive": None,
                 "at_resume": None,
+                "depends": [],
             },
         ],
     }
