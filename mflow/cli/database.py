@@ -63,6 +63,12 @@ class Database:
 
         return open_store(self.where, create=create)
 
+    def require_usable(self) -> None:
+        """Raise the StoreError that a new run would meet, as far as nothing need be made to find out."""
+        from mflow.store.connect import require_usable
+
+        require_usable(self.where)
+
 
 def choose_database(
     option: str | None,

@@ -1,5 +1,6 @@
 """Where the logs of a run go: a folder of its own, also when another database has a run of the same number."""
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -13,20 +14,34 @@ OURS_TO_WRITE = 0o755
 """Mode of a run's folder, whatever the umask: who could write to it could take logs and outcomes away."""
 
 
-def require_log_directory(path: str) -> None:
-    """Make the log directory, or see that it can be used. Raises UsageError: without logs nothing is started."""
+_ANOTHER = "set log_directory in config.json to a folder that this user may write to"
+
+
+def require_log_directory(path: str, *, make: bool = True) -> None:
+    """Make the log directory, or see that it can be used. Raises UsageError: without logs nothing is started.
+
+    Without `make` it is only seen whether it could be made.
+    """
     try:
-        Path(path).mkdir(parents=True, exist_ok=True)
+        _make_or_look(Path(path), make=make)
     except OSError as error:
         raise UsageError(
-            f"the log directory {path} cannot be made: {error.strerror}",
-            hint="set log_directory in config.json to a folder that this user may write to",
+            f"the log directory {path} cannot be made: {error.strerror}", hint=_ANOTHER
         ) from error
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise UsageError(
-            f"the log directory {path} cannot be written to",
-            hint="set log_directory in config.json to a folder that this user may write to",
-        )
+    if (make or Path(path).exists()) and not os.access(path, os.W_OK | os.X_OK):
+        raise UsageError(f"the log directory {path} cannot be written to", hint=_ANOTHER)
+
+
+def _make_or_look(path: Path, *, make: bool) -> None:
+    if make:
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    there = next(one for one in (path, *path.parents) if os.path.lexists(one))
+    if not there.is_dir():
+        code = errno.EEXIST if there == path else errno.ENOTDIR
+        raise OSError(code, os.strerror(code), str(there))
+    if there != path and not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
 
 
 def make_run_folder(store: Store, run: RunRow, fence: int) -> RunRow:

@@ -1,7 +1,8 @@
 """What a task type can find out before anything runs: combinations it refuses, programs and files that are missing.
 
 Files may be checked on another machine than they run on: what is missing here stops a run, and is a warning to
-`validate`; what is wrong on any host is an error to both.
+`validate`; what is wrong on any host is an error to both. Files of a task behind others may be made by those: they are
+looked at when it starts, and before that `validate` alone speaks of them.
 """
 
 import os
@@ -20,21 +21,31 @@ if TYPE_CHECKING:
 
 def require_ready(loaded: "Loaded") -> None:
     """Raise InvalidInput if a task cannot run on this machine."""
-    problems = _problems(loaded, here=True)
+    problems = _problems(loaded)
     if problems:
         raise InvalidInput([*loaded.warnings, *problems])
 
 
-def missing_here(loaded: "Loaded") -> list[Problem]:
-    """Warnings for what this machine lacks. Raises InvalidInput for what is wrong on any host."""
-    wrong = _problems(loaded, here=False)
-    lacking = [replace(one, warning=True) for one in _problems(loaded, here=True) if one not in wrong]
+def lacking(loaded: "Loaded", *, as_run: bool = False) -> list[Problem]:
+    """Warnings for what this machine lacks. Raises InvalidInput for what is wrong on any host.
+
+    With `as_run` for all that would stop a run here.
+    """
+    wrong = _problems(loaded, here=as_run)
+    missing = [one for one in _problems(loaded) if one not in wrong]
+    later = [
+        replace(one, text=f"{one.text}; a task before it may make that: looked at again when it starts")
+        for one in _problems(loaded, look_ahead=True)
+        if one not in wrong and one not in missing
+    ]
+    warnings = [replace(one, warning=True) for one in (*missing, *later)]
     if wrong:
-        raise InvalidInput([*loaded.warnings, *lacking, *wrong])
-    return lacking
+        raise InvalidInput([*loaded.warnings, *warnings, *wrong])
+    return warnings
 
 
-def _problems(loaded: "Loaded", *, here: bool) -> list[Problem]:
+def _problems(loaded: "Loaded", *, here: bool = True, look_ahead: bool = False) -> list[Problem]:
+    """`look_ahead`: also what is wrong with files that an earlier task may make."""
     definition = loaded.definition
     environ = task_environ(os.environ, loaded.config)
     expand = env_expander(environ)
@@ -44,6 +55,7 @@ def _problems(loaded: "Loaded", *, here: bool) -> list[Problem]:
         check = preflight_of(task.type)
         if check is not None:
             cwd = os.path.normpath(f"{definition.cwd}/{task.cwd}") if task.cwd else definition.cwd
-            texts = check(task.options, {**environ, **expand(task)}, cwd, here=here)
+            after = bool(task.depends) and not look_ahead
+            texts = check(task.options, {**environ, **expand(task)}, cwd, here=here, after=after)
             found += [Problem(file, f"tasks[{position}]", text) for text in texts]
     return with_positions(found, definition.taskfile)

@@ -197,6 +197,7 @@ class Job(NamedTuple):
     log: str  # absolute path; created by the worker, exclusively, before anything starts
     private: Mapping[str, Any]  # a connection with its password: never persisted
     previous: Mapping[str, Any]  # facts of the last attempt, if its end is unproven
+    behind_others: bool = False  # tasks before it may have made its files: they were not looked at before
 
 
 class StopStep(IntEnum):

@@ -47,6 +47,7 @@ class Jobs:
             log=self.log(task_no, attempt),
             private=self._assignment.private(task),
             previous=previous,
+            behind_others=bool(task.depends),
         )
 
 

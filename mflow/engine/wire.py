@@ -42,13 +42,14 @@ def _unpickle(values: tuple[Any, ...]) -> Any:
 
 
 def _pack_run(message: Run) -> tuple[Any, ...]:
-    *plain, private, previous = message.job
-    return _RUN, *plain, pickle.dumps(private) if private else None, previous
+    *plain, private, previous, behind_others = message.job
+    return _RUN, *plain, pickle.dumps(private) if private else None, previous, behind_others
 
 
 def _unpack_run(values: tuple[Any, ...]) -> Run:
-    _, *plain, private, previous = values
-    return Run(Job._make((*plain, pickle.loads(private) if private else {}, previous)))  # noqa: S301
+    _, *plain, private, previous, behind_others = values
+    known = pickle.loads(private) if private else {}  # noqa: S301
+    return Run(Job._make((*plain, known, previous, behind_others)))
 
 
 def _pack_ended(message: Ended) -> tuple[Any, ...]:

@@ -42,6 +42,26 @@ def open_store(where: str | Datasource, *, create: bool = False) -> SqlStore:
     return store
 
 
+def require_usable(where: str | Datasource) -> None:
+    """Raise the StoreError that `open_store(where, create=True)` would, without making or changing anything."""
+    if isinstance(where, str) and (url := _parse(where)).get_backend_name() == "sqlite":
+        path = sqlite_path(url)
+        sqlite_file.require_place(path, create=True)
+        if not Path(path).exists() or not Path(path).stat().st_size:
+            return  # it would be made
+        if sqlite_file.is_read_only(path):
+            raise StoreRefused(
+                f"{path}: the file or its folder is not writable", hint="Give this user write permission."
+            )
+    store = connect(where, create=False)
+    try:
+        version = store.schema_version()
+        if version is None or not (scripts.is_older(version) and store.dialect.upgrades_itself):
+            scripts.require_version(version, store.url, how=how_to_upgrade(store))
+    finally:
+        store.close()
+
+
 def connect(where: str | Datasource, *, create: bool) -> SqlStore:
     """The same without a look at the version of the tables."""
     if isinstance(where, Datasource):

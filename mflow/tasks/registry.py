@@ -30,11 +30,18 @@ class Preflight(Protocol):
     """What a task type can tell of a task before anything runs."""
 
     def __call__(
-        self, options: Mapping[str, Any], environ: Mapping[str, str], cwd: str, *, here: bool = True
+        self,
+        options: Mapping[str, Any],
+        environ: Mapping[str, str],
+        cwd: str,
+        *,
+        here: bool = True,
+        after: bool = False,
     ) -> Sequence[str]:
         """The problems, each a line. `environ`, `cwd`: as its processes will get them.
 
-        With `here` false only those that the task would have on any host.
+        With `here` false only those that the task would have on any host. With `after`, no file is looked at that a
+        task before it may make or change; the attempt does so when it starts.
         """
         ...
 

@@ -8,21 +8,28 @@ from mflow.tasks.oracle.plan import read_binds, read_steps
 
 
 def preflight(
-    options: Mapping[str, Any], environ: Mapping[str, str], cwd: str, *, here: bool = True
+    options: Mapping[str, Any],
+    environ: Mapping[str, str],
+    cwd: str,
+    *,
+    here: bool = True,
+    after: bool = False,
 ) -> list[str]:
     """The problems of one task, each a line that begins with its key.
 
     With `here` false only what is wrong on any host: variables and access to files may differ there, what a script says
-    does not. A script that is not there is no problem, since a task before this one may make it.
+    does not. With `after` a script is not looked at: a task before this one may make it.
     """
     found = _binds(options, environ) if here else []
+    if after and options.get("script") is not None:
+        return found
     return [*found, *_steps(options, cwd, here=here)]
 
 
 def _steps(options: Mapping[str, Any], cwd: str, *, here: bool) -> list[str]:
     key = "command" if options.get("script") is None else "script"
     try:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):  # it may be made by what mflow does not know
             read_steps(options, cwd)
     except OSError as error:
         return [f"{key}: {error.strerror}: {error.filename}"] if here else []

@@ -31,7 +31,7 @@ from mflow.tasks.spark.command import attempt_tag, private_pairs, shown, submit_
 from mflow.tasks.spark.earlier import Settled, settle
 from mflow.tasks.spark.errand import Errands
 from mflow.tasks.spark.output import LogTail, Sightings
-from mflow.tasks.spark.preflight import NO_SUBMIT, refusals
+from mflow.tasks.spark.preflight import NO_SUBMIT, refusals, unusable_files
 from mflow.tasks.spark.programs import find_submit
 from mflow.tasks.spark.properties import write_private
 from mflow.tasks.spark.verdict import (
@@ -171,6 +171,8 @@ class SparkAttempt:
         return end_in_cluster(self._ids, self._await_end(), stopped=self._step is not None)
 
     def _submit(self, application: Application, submit: str, tag: str) -> AttemptEnd:
+        if self._job.behind_others and (problems := unusable_files(application, self._job.cwd)):
+            return not_submitted(f"cannot start: {problems[0]}")
         self._submitted_at = time.time()
         environ = dict(self._environ)
         if application.spark_home:

@@ -23,18 +23,28 @@ _LISTS = ("jars", "py-files", "files", "archives")
 
 
 def preflight(
-    options: Mapping[str, Any], environ: Mapping[str, str], cwd: str, *, here: bool = True
+    options: Mapping[str, Any],
+    environ: Mapping[str, str],
+    cwd: str,
+    *,
+    here: bool = True,
+    after: bool = False,
 ) -> list[str]:
     """The problems of one task, each a line for a person, beginning with the key it is about where there is one.
 
     `options`: the task's keys; `environ`: what its processes will get, config.json's and the task's `env` applied;
     `cwd`: absolute, where they will start. With `here` false only what is wrong on any host: nothing is looked for.
-    Nothing is started and nothing of the network is asked.
+    With `after` no file of the application is: a task before this one may make it. Nothing is started and nothing of
+    the network is asked.
     """
     try:
         application = read_application(options, environ, cwd)
     except OSError as error:
-        return [f"properties-file: cannot be read: {error.strerror}: {error.filename}"] if here else []
+        return (
+            [f"properties-file: cannot be read: {error.strerror}: {error.filename}"]
+            if here and not after
+            else []
+        )
     except (KeyError, TypeError, ValueError) as error:
         return [str(error) if isinstance(error, ValueError) else f"cannot be understood: {error!r}"]
     if not here:
@@ -43,9 +53,13 @@ def preflight(
         *refusals(application),
         *_programs(application, environ, cwd),
         *_hadoop(application, environ, cwd),
-        *_missing_files(application, cwd),
-        *_main_class(application, cwd),
+        *(() if after else unusable_files(application, cwd)),
     ]
+
+
+def unusable_files(application: Application, cwd: str) -> list[str]:
+    """What is wrong with the files of the application that Spark will read on this host."""
+    return [*_missing_files(application, cwd), *_main_class(application, cwd)]
 
 
 def refusals(application: Application) -> list[str]:
