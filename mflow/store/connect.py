@@ -57,7 +57,7 @@ def require_usable(where: str | Datasource) -> None:
     try:
         version = store.schema_version()
         if version is None or not (scripts.is_older(version) and store.dialect.upgrades_itself):
-            scripts.require_version(version, store.url, how=how_to_upgrade(store))
+            scripts.require_version(version, store.url, how=how_to_upgrade(store, version))
     finally:
         store.close()
 
