@@ -187,10 +187,19 @@ def _values(task: Task) -> Iterator[_Value]:
                 yield _Value(option, "", value)
             case Mapping():
                 yield from (_Value(option, key, text) for key, text in value.items() if isinstance(text, str))
-            case [[_, _], *_]:
+            case list() | tuple() if _are_pairs(value):
                 yield from (_Value(option, key, text) for key, text in value if isinstance(text, str))
-            case [str(), *_]:
+            case list() | tuple() if _are_words(value):
                 yield from (_Value(option, key, word) for key, word in _with_keys(value))
+
+
+def _are_pairs(value: Sequence[Any]) -> bool:
+    """An option may be anything in JSON: who adds a type of tasks decides."""
+    return all(isinstance(one, list | tuple) and len(one) == 2 and isinstance(one[0], str) for one in value)
+
+
+def _are_words(value: Sequence[Any]) -> bool:
+    return all(isinstance(one, str) for one in value)
 
 
 _TEXTS = ("command", "script")
@@ -269,9 +278,9 @@ def _with_texts(task: Task, texts: Sequence[str]) -> Task:
                 options[option] = {
                     key: next(new) if isinstance(text, str) else text for key, text in value.items()
                 }
-            case [[_, _], *_]:
+            case list() | tuple() if _are_pairs(value):
                 options[option] = [[key, next(new) if isinstance(text, str) else text] for key, text in value]
-            case [str(), *_]:
+            case list() | tuple() if _are_words(value):
                 options[option] = [next(new) for _ in value]
             case _:
                 options[option] = value

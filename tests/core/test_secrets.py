@@ -283,3 +283,11 @@ def test_masking_a_value_twice_is_masking_it_once(key: str, value: str) -> None:
     kept = masked_definition(definition)
     assert masked_definition(kept) == kept
     assert with_secrets(kept, definition.tasks)[0] == definition or MASK in value
+
+
+@pytest.mark.parametrize(
+    "value", [[["", ""], [""]], ["a", 1], [["a", "b"], "c"], [[1, "b"]], [["a", "b", "c"]], []]
+)
+def test_options_of_any_shape_are_left_alone(value: object) -> None:
+    definition = Definition((Task("a", "own", env=(("PW", "x"),), options={"x": value, "y": 1}),), "/t", "/")
+    assert masked_definition(definition).tasks[0].options == {"x": value, "y": 1}
