@@ -1,5 +1,6 @@
 """The ends of attempts that are not known to be committed: kept in memory, after a while in files too."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
@@ -7,7 +8,7 @@ from typing import Any
 
 from mflow.core.model import AttemptEnd, Identity
 from mflow.engine.messages import AttemptKey, WorkerSettings
-from mflow.engine.outcome_file import KeptOutcome, remove_outcome, write_outcome
+from mflow.engine.outcome_file import KeptOutcome, remove_folder_if_empty, remove_outcome, write_outcome
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
 
@@ -68,6 +69,8 @@ class Keeper:
             kept = self._kept.pop(key, None)
             if kept and kept.path:
                 remove_outcome(kept.path)
+                if (folder := os.path.dirname(kept.path)) != os.path.dirname(kept.log):
+                    remove_folder_if_empty(folder)
 
     def hurry(self) -> None:
         """No acknowledgement is to be hoped for: write all at once."""

@@ -3,6 +3,7 @@
 Evidence is gathered (`evidence`), the pure rules decide (`core.recovery`), the machine is told.
 """
 
+import os
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from mflow.core.model import AttemptEnd, Identity, RunRow, TaskRow
 from mflow.core.recovery import Adopt, Again, Decision, NotBegun, Settled, Stays, Take, is_unproven
 from mflow.core.states import Outcome, TaskState
 from mflow.engine import evidence
+from mflow.engine.outcome_file import remove_outcomes
 
 UNPROVEN = frozenset({Outcome.LOST, Outcome.UNKNOWN})
 """Outcomes after which work outside this host (a session, an application) may still be going on."""
@@ -29,6 +31,8 @@ class Losses:
             int, Mapping[str, Any]
         ] = {}  # facts of a task's last attempt, if its end is unproven
         self._named: set[str] = set()  # what others have planted
+        self._open: set[str] = set()  # logs of attempts of which more may become known
+        self._told = False  # an outcome was read from a file
         self.spare: set[int] = set()  # our children that are no orphans of an attempt
 
     def recover(self, rows: Iterable[TaskRow], adopt: Callable[[TaskRow], bool]) -> None:
@@ -37,6 +41,8 @@ class Losses:
         `adopt(row)` watches the worker of a live attempt; False if it has just gone.
         """
         for row in rows:
+            if is_unproven(row) and row.log:
+                self._open.add(row.log)
             if row.state is TaskState.RUNNING:
                 self._recover_running(row, adopt)
             elif row.state is TaskState.FAILED and not self._machine.stopping:
@@ -94,11 +100,28 @@ class Losses:
     def _settle(self, row: TaskRow) -> Decision:
         """The decision about an attempt; what other users have planted is named, once."""
         decision, seen = evidence.settle(self._run, row, self.spare)
+        self._told = self._told or seen.outcome is not None
+        if seen.outcome is not None and row.log:
+            self._open.discard(row.log)
         for text in seen.foreign:
             if text not in self._named:
                 self._named.add(text)
                 self._note(f"{row.id}: {text}")
         return decision
+
+    def ended(self, log: str, end: AttemptEnd) -> None:
+        """The end of an attempt is committed; if it is not proven over, its worker's word may still come."""
+        if end.outcome is Outcome.UNKNOWN or end.survivors:
+            self._open.add(log)
+
+    def tidy(self, *, resumed: bool) -> None:
+        """Every end is committed: remove the files that told of them, whoever has read them or was too late.
+
+        A worker whose supervisor died between a commit and its acknowledgement has written one, too.
+        """
+        if resumed or self._told:
+            keep = {os.path.basename(log) for log in self._open}
+            remove_outcomes(self._run.folder, evidence.fallback_folder(self._run.uid), keep)
 
     def _remember(self, task_no: int, end: AttemptEnd | None, facts: Mapping[str, Any]) -> None:
         if end is not None and end.outcome in UNPROVEN and facts:

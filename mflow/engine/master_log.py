@@ -1,15 +1,23 @@
 """The master log `<log_directory>/mflow.log`: one line an event, of every run that uses the folder.
 
 Many processes append to one file, so a line is never split over two writes. It holds no commands and no
-environment. A disk that is full or a folder that has gone must not stop a run: it is said once.
+environment. A disk that is full or a folder that has gone must not stop a run: it is said once. So it is where
+somebody has put something else in the file's place, by which our lines would end in another file: no link is
+followed, and no FIFO waited for.
 """
 
+import errno
 import os
+import stat
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from mflow.engine.provenance import user, writers
+
 FILE_NAME = "mflow.log"
+
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class MasterLog:
@@ -58,7 +66,7 @@ class MasterLog:
         if self._fd is None:
             return
         try:
-            there = os.stat(self._path)
+            there = os.lstat(self._path)
         except OSError:
             self.reopen()
             return
@@ -68,7 +76,30 @@ class MasterLog:
 
     def _open(self) -> int:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            descriptor = os.open(self._path, _FLAGS, 0o644)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO):
+                raise OSError(error.errno, "it is a symbolic link or a FIFO, which is not followed") from None
+            raise
+        try:
+            self._require_a_log(os.fstat(descriptor))
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _require_a_log(self, found: os.stat_result) -> None:
+        """A file with other names, or of another user where everybody may make one, may be anything."""
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        if found.st_nlink > 1:
+            raise OSError(errno.EMLINK, "it is a hard link: its other name may be anybody's file")
+        everybodys = self._path.parent.stat().st_mode & stat.S_IWOTH
+        if everybodys and found.st_uid not in writers(str(self._path.parent)):
+            raise OSError(
+                errno.EPERM, f"it belongs to {user(found.st_uid)}, and everybody may write to its folder"
+            )
 
     def _failed(self, error: OSError) -> None:
         self.reopen()

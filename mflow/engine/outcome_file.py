@@ -8,7 +8,7 @@ where that can be told, and read so. What is read may be damaged: reading never 
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -146,6 +146,36 @@ def remove_outcome(path: str) -> None:
     """Remove the file, if it is there. Never raises: one that stays does no harm."""
     with suppress(OSError):
         os.unlink(path)
+
+
+def remove_folder_if_empty(folder: str) -> None:
+    """Remove a fallback folder that holds nothing any more. Never raises."""
+    with suppress(OSError):
+        os.rmdir(folder)
+
+
+def remove_outcomes(folder: str, fallback_folder: str, keep: Container[str]) -> None:
+    """Remove what workers have written, and left unfinished, but for the attempts whose logs are to be kept.
+
+    `folder`: where the logs are. `keep`: file names of logs. Never raises.
+    """
+    allowed = writers(folder)
+    own, _ = folders_like(fallback_folder, allowed)
+    for each in (folder, *own):
+        for name in _outcomes_in(each, allowed):
+            if name.removesuffix(_UNFINISHED).removesuffix(_OUTCOME) + _LOG not in keep:
+                remove_outcome(os.path.join(each, name))
+    for each in own:
+        remove_folder_if_empty(each)
+
+
+def _outcomes_in(folder: str, allowed: Writers) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if entry.name.endswith((_OUTCOME, _UNFINISHED))]
+            return [entry.name for entry in found if entry.stat(follow_symlinks=False).st_uid in allowed]
+    except OSError:
+        return []
 
 
 def any_trace(log: str, *, fallback_folder: str, allowed: Writers | None = None) -> bool:

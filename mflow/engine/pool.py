@@ -10,11 +10,11 @@ import multiprocessing
 import os
 import re
 import resource
-import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
-from multiprocessing import forkserver, resource_tracker, util
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
@@ -27,6 +27,8 @@ from mflow.engine.worker import worker_main
 
 PRELOADED = ["mflow.engine.forkserver_preload"]
 """What the fork server imports once, for all workers."""
+
+_KEPT = "_mflow_socket"  # where we keep the descriptor of the fork server's socket
 
 _UNSEEN = 255
 """What multiprocessing says of a process whose fork server has died before it could tell."""
@@ -46,8 +48,47 @@ _context = multiprocessing.get_context("forkserver")
 def prestart() -> None:
     """Start the fork server now, so that it is up when the first worker is wanted. Safe to call again."""
     forkserver.set_forkserver_preload(PRELOADED)
-    with _main_module_hidden(), _secrets_hidden():
-        forkserver.ensure_running()
+    _ensure_server()
+
+
+def _ensure_server() -> None:
+    """Have the fork server run, reached by its socket's inode alone: no name of it is left, however we end.
+
+    multiprocessing makes a folder for the socket and removes it when the interpreter exits, which `leave` and a
+    kill -9 forestall. To be connected to, a socket needs no name if a descriptor of it is kept (O_PATH, open(2)); and
+    bound by way of a descriptor of its folder, it may be in one with a long name.
+    """
+    if _server_lives():
+        return
+    process = multiprocessing.current_process()
+    with _folder_for_a_moment() as folder:
+        process._config["tempdir"] = folder  # type: ignore[attr-defined]
+        try:
+            with _main_module_hidden(), _secrets_hidden():
+                forkserver.ensure_running()
+            _keep_socket_only(getattr(forkserver, "_forkserver", None))
+        finally:
+            process._config["tempdir"] = None  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def _folder_for_a_moment() -> Iterator[str]:
+    """A path of a new folder, of some 20 bytes however long its name is. Raises OSError."""
+    with tempfile.TemporaryDirectory(prefix="mflow-") as folder:
+        descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+
+
+def _keep_socket_only(server: Any) -> None:
+    before = getattr(server, _KEPT, None)
+    descriptor = os.open(server._forkserver_address, os.O_PATH | os.O_CLOEXEC)
+    server._forkserver_address = f"/proc/self/fd/{descriptor}"
+    setattr(server, _KEPT, descriptor)
+    if before is not None:
+        os.close(before)
 
 
 def own_servers() -> frozenset[int]:
@@ -57,12 +98,6 @@ def own_servers() -> frozenset[int]:
         getattr(getattr(resource_tracker, "_resource_tracker", None), "_pid", None),
     )
     return frozenset(pid for pid in pids if pid)
-
-
-def remove_socket_folder() -> None:
-    """Remove the folder of the fork server's socket: no exit handler of multiprocessing will run."""
-    if multiprocessing.current_process()._config.get("tempdir"):  # type: ignore[attr-defined]
-        shutil.rmtree(util.get_temp_dir(), ignore_errors=True)
 
 
 def allow_many_files() -> None:
@@ -109,7 +144,8 @@ def start_worker(number: int, settings: WorkerSettings) -> Worker:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         process = _context.Process(target=worker_main, args=(theirs, settings), name=f"mflow-worker-{number}")
-        with _main_module_hidden(), _secrets_hidden():
+        _ensure_server()
+        with _main_module_hidden():
             process.start()
         theirs.close()
         return _introduce(number, process, ours)
@@ -151,10 +187,9 @@ def _main_module_hidden() -> Iterator[None]:
 def _secrets_hidden() -> Iterator[None]:
     """Keep passwords in our environment out of /proc/PID/environ of the fork server and of all workers.
 
-    What that shows is what a program was started with; workers set the variables themselves. Only where a server is
-    about to be started: changing the environment is nothing for a process with threads.
+    What that shows is what a program was started with; workers set the variables themselves.
     """
-    hidden = {} if _server_lives() else {k: v for k, v in os.environ.items() if not _FOR_SERVERS.fullmatch(k)}
+    hidden = {k: v for k, v in os.environ.items() if not _FOR_SERVERS.fullmatch(k)}
     for name in hidden:
         del os.environ[name]
     try:

@@ -44,7 +44,7 @@ from mflow.engine.losses import Losses, Record
 from mflow.engine.master_log import MasterLog
 from mflow.engine.messages import WorkerSettings
 from mflow.engine.persistence import Persistence
-from mflow.engine.pool import allow_many_files, prestart, remove_socket_folder
+from mflow.engine.pool import allow_many_files, prestart
 from mflow.engine.staff import Staff
 from mflow.engine.tree import become_subreaper, child_pids
 from mflow.engine.wording import ended_words
@@ -78,7 +78,6 @@ def leave(exit_code: int) -> NoReturn:
             stream.flush()
         except (OSError, ValueError):
             continue  # the terminal or pipe has gone
-    remove_socket_folder()
     os._exit(exit_code)
 
 
@@ -137,6 +136,8 @@ class Supervisor:
     def close(self) -> None:
         """Let workers go, release the database and give the signals back."""
         self._part()
+        if self._machine.released:
+            self._losses.tidy(resumed=self._assignment.resumed)
         self._log.flush()
         self._signals.close()
         self._epoll.close()
@@ -315,6 +316,7 @@ class Supervisor:
         log = str(facts.get(LOG_FACT) or self._jobs.log(*attempt))
         if ending.end.outcome not in (Outcome.LOST, Outcome.UNKNOWN):
             self._losses.previous.pop(ending.task_no, None)
+        self._losses.ended(self._jobs.log(*attempt), ending.end)
         self._event(ended_words(ending), attempt)
         self._reporter.attempt_ended(*attempt, ending.to, ending.end, ending.not_before, log)
 
