@@ -27,4 +27,5 @@ class Effects:
     ask_back: list[tuple[int, list[Attempt]]] = field(default_factory=list)  # worker, claims not to begin
     let_go: list[int] = field(default_factory=list)  # retiring workers that hold and owe nothing: may exit
     endings: list[Ending] = field(default_factory=list)  # committed: may be shown
+    notes: list[str] = field(default_factory=list)  # what an operator should know
     released: bool = False  # the run is no longer ours: leave

@@ -10,6 +10,9 @@ from mflow.core.model import AttemptEnd, RetryPolicy
 from mflow.core.retry import wait_before_retry
 from mflow.core.states import Outcome, TaskState
 
+SHOWS_NO_START = frozenset({Outcome.NOT_STARTED, Outcome.LOST, Outcome.UNKNOWN})
+"""Outcomes of attempts that may never have begun."""
+
 
 class Stop(Enum):
     """Why a run is brought to a halt before its end."""

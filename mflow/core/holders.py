@@ -61,6 +61,10 @@ class Holders:
         """How many may be given attempts."""
         return sum(1 for holder in self if not holder.retiring)
 
+    def idle(self) -> list[Holder]:
+        """Those of ours that hold nothing and may be given attempts."""
+        return [one for one in self if not (one.held or one.retiring or one.adopted)]
+
     def get(self, number: int) -> Holder | None:
         """The worker of this number, if it is there."""
         return self._by_number.get(number)

@@ -14,7 +14,7 @@ supervisor drives it for real, the simulation drives random schedules and crashe
 Memory runs ahead of the database by at most the batch under way and what has been fed since. Nothing is
 dispatched before its claim is committed, and a batch is offered only when the one before is committed.
 
-Where every task is: `ledger`. What may start next: `ready`. Who holds what: `holders`. How much ahead: `ahead`.
+Where every task is: `ledger`. What may start next: `ready`. Who holds what: `holders`. Who is given what: `claims`.
 What keeps from starting: `starts`. Where an end leads to: `ends`. What workers are told: `orders`. When: here.
 """
 
@@ -23,12 +23,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from mflow.core.ahead import Pace, is_hungry, late, late_at, takers
+from mflow.core.ahead import late, late_at
+from mflow.core.claims import Claims
 from mflow.core.decisions import Effects, Now
-from mflow.core.ends import Stop, Witness, what_follows
+from mflow.core.ends import SHOWS_NO_START, Stop, Witness, what_follows
 from mflow.core.holders import Attempt, Holder, Holders
 from mflow.core.ledger import Ledger, Neighbours
-from mflow.core.model import AttemptEnd, Batch, Claim, Ending, Identity, Progress, RetryPolicy, TaskRow
+from mflow.core.model import AttemptEnd, Batch, Ending, Identity, Progress, RetryPolicy, TaskRow
 from mflow.core.orders import Orders
 from mflow.core.ready import FileOrder, ReadyQueue, Rule
 from mflow.core.starts import MOST_FALSE_STARTS, FalseStarts
@@ -57,8 +58,7 @@ class Machine:
         rule: Rule | None = None,
     ) -> None:
         """`rows` as read under our fence; `log(task_no, attempt)` names the file of an attempt's output."""
-        self._policy, self._log = policy, log
-        self.limit = limit
+        self._policy = policy
         self.stopping: Stop | None = None
         self._stopped_by: str | None = None
         self.released = False  # true once the batch that lets go of the run is committed
@@ -67,8 +67,9 @@ class Machine:
         self._ready = ReadyQueue(FileOrder() if rule is None else rule)
         self._holders = Holders()
         self._orders = Orders()
-        self._pace = Pace()
+        self._claims = Claims(self._ledger, self._ready, self._holders, log, limit)
         self._false_starts = FalseStarts()
+        self._lack = self._claims.lack
         self._batch_number = 0
         self._under_way: Batch | None = None
         self._pending_since: float | None = None
@@ -80,6 +81,11 @@ class Machine:
                 self._ready.add(row.task_no, row.not_before, now.wall)
 
     # ------------------------------------------------------------------------------------ what it knows
+
+    @property
+    def limit(self) -> int:
+        """How many attempts may execute at once."""
+        return self._claims.limit
 
     @property
     def counts(self) -> dict[TaskState, int]:
@@ -113,10 +119,7 @@ class Machine:
 
     def workers_wanted(self) -> int:
         """How many workers of our own should exist now, retiring ones included."""
-        if self.stopping:
-            return 0
-        adopted = self._holders.adopted  # they count against the limit
-        return max(0, min(self.limit - adopted, self._holders.busy - adopted + len(self._ready)))
+        return 0 if self.stopping else self._claims.workers_wanted()
 
     # -------------------------------------------------------------------------------- what has happened
 
@@ -162,6 +165,8 @@ class Machine:
     ) -> None:
         """What a worker says of a live attempt; kept with the next batch."""
         if self.is_live(task_no, attempt):
+            if started_at is not None:
+                self._orders.say(self._lack.started((task_no, attempt), self.now.mono))
             self._ledger.progress.append(Progress(task_no, attempt, started_at, pid, facts))
             self._touch()
 
@@ -169,11 +174,13 @@ class Machine:
         self, task_no: int, attempt: int, end: AttemptEnd, *, draw: float = 0.0, recovered: bool = False
     ) -> None:
         """An attempt is over. `recovered`: found so at a resume, by a supervisor that did not see it run."""
+        if end.outcome not in SHOWS_NO_START:
+            self._orders.say(self._lack.started((task_no, attempt), self.now.mono))
         holder = self._drop_live(task_no, attempt)
         if holder is not None:
             self._orders.owe(holder, (task_no, attempt))
             holder.blamed = end.outcome in (Outcome.LOST, Outcome.SIGNALLED)
-        self._pace.learn(end)
+        self._claims.pace.learn(end)
         self._false_starts.forget(task_no)
         following = what_follows(
             end,
@@ -203,7 +210,21 @@ class Machine:
             message = f"its worker died {strikes} times before it could start"
             self.ended(task_no, attempt, AttemptEnd(Outcome.NOT_STARTED, message=message), draw=draw)
             return
-        self._put_back(task_no, attempt, spent=spent)
+        self._put_back(task_no, attempt, spent="its supervisor died before it could start" if spent else "")
+
+    def lacking(
+        self, number: int, attempt: Attempt, what: str, *, draw: float = 0.0, spent: bool = False
+    ) -> None:
+        """The worker has not begun this attempt, since this machine lacks `what`. `spent`: see `not_begun`."""
+        if not self.holds(number, attempt):
+            return
+        self._orders.say(self._lack.refused(attempt, what, self.now.mono))
+        if self._lack.is_too_long(self.now.mono):
+            message = f"cannot start: {self._lack.for_so_long(self.now.mono)}"
+            self.ended(*attempt, AttemptEnd(Outcome.NOT_STARTED, message=message), draw=draw)
+        else:
+            self._put_back(*attempt, spent=f"cannot start: {what}" if spent else "")
+        self._orders.make_room(self._holders)
 
     def returned(self, number: int, attempts: Sequence[Attempt]) -> None:
         """A worker's answer to being asked: these of its claims it has not begun and will not."""
@@ -233,14 +254,8 @@ class Machine:
 
     def set_limit(self, limit: int) -> None:
         """At most so many attempts execute at once from now on. Ends nothing; nothing starts until below it."""
-        self.limit = limit
-        own = [holder for holder in self._holders if not holder.adopted]
-        leaving_first = sorted(own, key=lambda one: (not one.retiring, len(one.held), -one.number))
-        for holder in leaving_first[: max(0, len(self._holders) - limit)]:
-            self._orders.retire(holder)
-        if self._holders.busy > limit:
-            for holder in own:
-                self._orders.ask_back(holder)
+        self._claims.limit = limit
+        self._orders.reduce(self._holders, limit)
 
     def stop(self, why: Stop, by: str | None = None) -> None:
         """Bring the run to a halt: nothing new starts, live attempts are ended. A CANCEL beats a SIGNAL.
@@ -266,7 +281,7 @@ class Machine:
             self._orders.ask_back(holder)
         if self.released or not self._due():
             return None
-        claims = self._claim()
+        claims = () if self.stopping or self._to_announce else self._claims.make(self.now)
         run_state, release = self._closing()
         if not (claims or run_state or release or self._ledger.dirty):
             return None
@@ -311,6 +326,9 @@ class Machine:
         waits = [late_at(holder) - now.mono for holder in self._holders if holder.ahead]
         if self._pending_since is not None:
             waits.append(self._pending_since + FLUSH_SECONDS - now.mono)
+        again = self._lack.again_in(now.mono)
+        if again is not None and len(self._ready):
+            waits.append(again)
         delayed = self._ready.wakes_in(now.wall)
         if delayed is not None and not self.stopping:
             waits.append(delayed)
@@ -320,34 +338,14 @@ class Machine:
 
     def _due(self) -> bool:
         """Whether a batch is worth its commit now, or may wait for company."""
-        if self._to_announce or self.stopping or self._nothing_left() or self._is_hungry():
+        if (
+            self._to_announce
+            or self.stopping
+            or self._nothing_left()
+            or self._claims.are_wanted(self.now.mono)
+        ):
             return True
         return self._pending_since is not None and self._pending_since + FLUSH_SECONDS <= self.now.mono
-
-    def _is_hungry(self) -> bool:
-        """A task is ready, and so is a worker, or will be in a moment."""
-        return (
-            len(self._ready) > 0
-            and not self._holders.undecided
-            and is_hungry(self._holders, self._pace.depth, self.limit, self.now.mono)
-        )
-
-    def _claim(self) -> tuple[Claim, ...]:
-        """Bind ready tasks to workers."""
-        if self.stopping or self._to_announce or self._holders.undecided:
-            return ()
-        claims: list[Claim] = []
-        for holder in takers(self._holders, self._pace.depth, self.limit, self.now.mono):
-            if not len(self._ready):
-                break
-            claims.append(self._claim_for(holder))
-        return tuple(claims)
-
-    def _claim_for(self, holder: Holder) -> Claim:
-        task_no = self._ready.take()
-        attempt = self._ledger.claim(task_no)
-        self._holders.hold(holder, task_no, attempt)
-        return Claim(task_no, attempt, holder.identity, self._log(task_no, attempt), self.now.wall)
 
     def _closing(self) -> tuple[RunState | None, bool]:
         """The run's own transition in this batch, and whether it lets go of the run."""
@@ -369,7 +367,7 @@ class Machine:
     def _dispatch(self, attempt: Attempt) -> None:
         holder = self._holders.live_tasks[attempt[0]]
         assert holder is not None
-        if self.stopping or holder.retiring or self._holders.busy > self.limit:
+        if self.stopping or not self._claims.may_go(holder, attempt):
             self._put_back(*attempt)
             return
         if holder.held[0] == attempt:
@@ -385,13 +383,17 @@ class Machine:
     def _drop_live(self, task_no: int, attempt: int) -> Holder | None:
         assert self.is_live(task_no, attempt), f"task {task_no} attempt {attempt} is not live"
         self._orders.forget((task_no, attempt))
+        self._lack.dropped((task_no, attempt), self.now.mono)
         return self._holders.drop(task_no, attempt, self.now.mono)
 
-    def _put_back(self, task_no: int, attempt: int, *, spent: bool = False) -> None:
-        """A claim that was not begun: the task is PENDING again, no try is used up."""
+    def _put_back(self, task_no: int, attempt: int, *, spent: str = "") -> None:
+        """A claim that was not begun: the task is PENDING again, no try is used up.
+
+        `spent`: why its number must not be used again, if so.
+        """
         holder = self._drop_live(task_no, attempt)
         if spent:
-            end = AttemptEnd(Outcome.NOT_STARTED, message="its supervisor died before it could start")
+            end = AttemptEnd(Outcome.NOT_STARTED, message=spent)
             self._ledger.end(Ending(task_no, attempt, TaskState.PENDING, self._ledger.tries[task_no], end))
         else:
             self._ledger.give_back(task_no, attempt)

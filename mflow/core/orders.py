@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mflow.core.decisions import Effects
-from mflow.core.holders import Attempt, Holder
+from mflow.core.holders import Attempt, Holder, Holders
 from mflow.core.model import Claim
 
 
@@ -86,11 +86,33 @@ class Orders:
         begun = holder.held if holder.adopted else list(holder.held)[:1]
         self.effects.end += [(holder.number, one) for one in begun if one not in self._unheard]
 
+    def say(self, text: str) -> None:
+        """Tell the operator, if there is anything to tell."""
+        if text:
+            self.effects.notes.append(text)
+
     def retire(self, holder: Holder) -> None:
         """The worker takes no further attempt."""
         holder.retiring = True
         self.ask_back(holder)
         self.let_go(holder)
+
+    def reduce(self, holders: Holders, limit: int) -> None:
+        """The limit is lower: workers beyond it take no further attempt, and give back what they have not begun."""
+        own = [holder for holder in holders if not holder.adopted]
+        leaving_first = sorted(own, key=lambda one: (not one.retiring, len(one.held), -one.number))
+        for holder in leaving_first[: max(0, len(holders) - limit)]:
+            self.retire(holder)
+        if holders.busy > limit:
+            for holder in own:
+                self.ask_back(holder)
+
+    def make_room(self, holders: Holders) -> None:
+        """This machine lacks something: nothing waits in workers, and the idle ones may be what takes it."""
+        for holder in holders:
+            self.ask_back(holder)
+        for holder in holders.idle()[1::2]:
+            self.retire(holder)
 
     def let_go(self, holder: Holder) -> None:
         """A retiring worker of ours may exit as soon as it holds and keeps nothing."""

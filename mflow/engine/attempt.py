@@ -30,6 +30,7 @@ from mflow.core.model import AttemptEnd
 from mflow.core.states import Outcome
 from mflow.engine import tree
 from mflow.engine.bench import Bench
+from mflow.engine.lacks import lack_in
 from mflow.engine.messages import WorkerSettings
 from mflow.engine.process import Launcher
 
@@ -64,6 +65,7 @@ class Attempt:
         self.bench = bench
         self.over: AttemptEnd | None = None
         self.unfit = False  # something is left that makes this worker no good for another attempt
+        self.lack = ""  # it did not begin since the machine lacks this for now, in words
         self.started_at: datetime | None = None
         self._job, self._launcher, self._settings = job, launcher, settings
         self._running: Running | None = None
@@ -97,10 +99,8 @@ class Attempt:
         self.started_at = datetime.now(UTC)
         try:
             self._running = runner.start(self._job, self.bench)
-        except (OSError, ValueError) as error:
-            self._not_started(f"cannot start: {_said_by(error)}", now)
         except Exception as error:  # noqa: BLE001  (a task type's defect ends its attempt, not the worker)
-            self._leader_ended(self._defect("start", error), now)
+            self._not_started(error, now)
         else:
             if self._why:  # told to end while it was starting
                 self._tell(StopStep.ASK)
@@ -162,12 +162,15 @@ class Attempt:
 
     # -------------------------------------------------------------------------------------------- its end
 
-    def _not_started(self, message: str, now: float) -> None:
+    def _not_started(self, error: Exception, now: float) -> None:
         """Nothing of it ran, unless the task type had started a process before it failed."""
-        if self._launcher.has_started:
-            self._leader_ended(AttemptEnd(Outcome.ERROR, message=message), now)
+        outcome = Outcome.ERROR if self._launcher.has_started else Outcome.NOT_STARTED
+        if outcome is Outcome.NOT_STARTED:
+            self.lack = lack_in(error)
+        if self.lack or isinstance(error, OSError | ValueError):
+            self._leader_ended(AttemptEnd(outcome, message=f"cannot start: {_said_by(error)}"), now)
         else:
-            self._leader_ended(AttemptEnd(Outcome.NOT_STARTED, message=message), now)
+            self._leader_ended(self._defect("start", error), now)
 
     def _leader_ended(self, end: AttemptEnd, now: float) -> None:
         self._end = end

@@ -1,5 +1,6 @@
 """What a worker offers to the task type of one attempt: processes, the log, and facts that are kept."""
 
+import itertools
 import json
 import os
 import sys
@@ -64,6 +65,7 @@ class Equipment:
         self.run_id, self.run_uid = settings.run_id, settings.run_uid
         self.environment, self.launcher = Environment(settings), Launcher()
         self.post, self.pump = post, pump
+        self.serials = itertools.count(1)
         self.lock = threading.Lock()
         self.changed = threading.Condition(self.lock)
 
@@ -76,7 +78,7 @@ class Bench:
         self.run_id, self.run_uid = equipment.run_id, equipment.run_uid
         self._job, self._equipment, self._lock = job, equipment, equipment.lock
         self._facts: dict[str, Any] = {}
-        self._serial = 0
+        self._serial = 0  # of what was recorded last
         self._kept = 0
         self._deaf = False  # nobody will say any more that facts are kept
 
@@ -98,8 +100,7 @@ class Bench:
         """Keep facts; see the contract. Raises TypeError or ValueError for what JSON cannot hold."""
         json.dumps(facts, allow_nan=False)
         with self._lock:
-            self._serial += 1
-            serial = self._serial
+            serial = self._serial = next(self._equipment.serials)
             self._facts.update(facts)
             deaf = self._deaf
         if deaf:

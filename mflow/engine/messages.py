@@ -3,7 +3,7 @@
 ::
 
     supervisor --Run, Stop, GiveBack, Ack, FactsKept, Quit--> worker
-    supervisor <--Hello, Started, Facts, Ended, Returned----- worker
+    supervisor <--Hello, Started, Facts, Ended, Returned, Lacking-- worker
 
 A worker runs one attempt at a time; `Run`s beyond that wait in it and begin the instant the one before has ended.
 An attempt is named by `(task_no, attempt)`. Messages are small tuples; how they become bytes is `wire`'s matter.
@@ -78,7 +78,10 @@ class Started(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a task type recorded of its attempt: to be merged over earlier facts. `serial` counts from 1."""
+    """What a task type recorded of its attempt: to be merged over earlier facts.
+
+    `serial` counts from 1 in each worker, not in each attempt: the number of one that could not begin is used again.
+    """
 
     task_no: int
     attempt: int
@@ -105,8 +108,20 @@ class Returned(NamedTuple):
     attempts: tuple[AttemptKey, ...]
 
 
+class Lacking(NamedTuple):
+    """An attempt has not begun, and never will in this worker, since the machine lacks something for now.
+
+    What was queued behind it is given back, too (a `Returned` comes before this message). There is no end to be kept.
+    """
+
+    task_no: int
+    attempt: int
+    what: str  # is lacking, in words for a person
+    spent: bool  # its log is there and could not be removed
+
+
 Request = Run | Stop | GiveBack | Ack | FactsKept | Quit
-Report = Hello | Started | Facts | Ended | Returned
+Report = Hello | Started | Facts | Ended | Returned | Lacking
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ alone: losing the fork server costs nothing that runs.
 """
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import re
@@ -158,6 +159,8 @@ def start_worker(number: int, settings: WorkerSettings) -> Worker:
 def _introduce(number: int, process: ForkServerProcess, ours: socket.socket) -> Worker:
     pid = process.pid
     assert pid is not None
+    if pid < 0:  # `forkserver_preload`
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
     pidfd = os.pidfd_open(pid)
     identity = identity_of(pid)
     if identity is None:

@@ -36,6 +36,7 @@ class Launcher:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # a task type may start processes in a thread of its own
+        self._spare = -1
         self._started: dict[int, tuple[int, struct_rusage] | None] = {}  # pid -> how it ended
         self._commands: dict[tuple[str, str], str] = {}  # (name, PATH) -> where it was found
         self._to_default = [each for each in signal.valid_signals() if _is_ignored(each)]
@@ -55,6 +56,8 @@ class Launcher:
         `filename`) say what was missing, or ValueError (a NUL byte).
         """
         with self._lock:
+            if self._spare < 0:
+                self._spare = os.open("/dev/null", os.O_RDONLY)
             _enter(cwd)
             try:
                 return Process(self._spawn(argv, env, path, log_fd), self)
@@ -89,6 +92,15 @@ class Launcher:
         )
         self._started[pid] = None
         return pid
+
+    def watch(self, pid: int) -> int:
+        """A pidfd of a process just started: for that a descriptor is kept in reserve."""
+        try:
+            return os.pidfd_open(pid)
+        except OSError:
+            os.close(self._spare)
+            self._spare = -1
+            return os.pidfd_open(pid)
 
     @property
     def has_started(self) -> bool:
@@ -127,7 +139,7 @@ class Process:
         self._leader = pid
         self._launcher = launcher
         try:
-            self._pidfd = os.pidfd_open(pid)
+            self._pidfd = launcher.watch(pid)
         except OSError:
             os.kill(pid, signal.SIGKILL)  # not waited for yet, so it cannot be another
             raise

@@ -2,14 +2,17 @@
 
 import random
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any
 
 from mflow.core.holders import Attempt
 from mflow.core.machine import Machine
 from mflow.core.model import TaskRow
+from mflow.core.starts import CALM_SECONDS, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from mflow.engine import clock, messages
 from mflow.engine.beginnings import Beginnings
 from mflow.engine.crew import STARTS_A_TURN, Crew
+from mflow.engine.lacks import lack_in
 from mflow.engine.losses import Losses, Record
 
 FactsSerial = tuple[int, Attempt, int]
@@ -30,21 +33,41 @@ class Staff:
     ) -> None:
         self._machine, self._crew, self._losses, self._record = machine, crew, losses, record
         self._note, self._beginnings = note, beginnings
+        self._greeted: set[int] = set()  # workers that have said Hello
+        self._failures = 0  # to start a worker, one after the other
+        self._failed_at, self._again_at = -inf, -inf  # monotonic seconds
         self._facts_fed: list[FactsSerial] = []
         self._facts_under_way: list[FactsSerial] = []
 
     def start_workers(self) -> float | None:
         """As many as are wanted, a few a turn; seconds after which to be called again, or None."""
         missing = self._machine.workers_wanted() - len(self._crew.own)
+        if missing <= 0:
+            return None
+        pause = self._again_at - clock.now().mono
+        if pause > 0:
+            return pause
         for _ in range(min(missing, STARTS_A_TURN)):
             try:
                 worker = self._crew.start(self.on_message, self.on_worker_end)
             except (OSError, EOFError) as error:
-                self._note(f"a worker cannot be started ({error}); trying again")
-                return 1.0
+                return self._hold_back(lack_in(error) or str(error))
             self._losses.spare.add(worker.identity.pid)
             self._machine.worker_ready(worker.number, worker.identity)
         return 0.0 if missing > STARTS_A_TURN else None
+
+    def _hold_back(self, why: str) -> float:
+        """A worker could not be started: that is said once, and tried again ever more rarely; after so many seconds."""
+        now = clock.now().mono
+        if now - self._failed_at > CALM_SECONDS:
+            self._failures = 0
+            self._note(
+                f"a further worker cannot be started: {why}; {len(self._crew.own)} are there, it is tried again"
+            )
+        pause: float = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures, 30), LONGEST_PAUSE_SECONDS)
+        self._failures += 1
+        self._failed_at, self._again_at = now, now + pause
+        return pause
 
     def adopt(self, row: TaskRow) -> bool:
         """Watch the worker of an attempt whose supervisor is dead; False if it has just gone."""
@@ -75,6 +98,9 @@ class Staff:
 
     def _hear(self, number: int, message: messages.Report) -> None:
         match message:
+            case messages.Hello():
+                self._greeted.add(number)
+                self._failures = 0
             case messages.Ended(task_no, attempt, end, retiring):
                 self._losses.spare.update(end.leftovers)
                 if self._machine.holds(number, (task_no, attempt)):
@@ -91,6 +117,8 @@ class Staff:
                     self._hear_facts(number, (task_no, attempt), facts, serial)
             case messages.Returned(attempts):
                 self._machine.returned(number, attempts)
+            case messages.Lacking(task_no, attempt, what, spent):
+                self._machine.lacking(number, (task_no, attempt), what, draw=random.random(), spent=spent)
 
     def _hear_facts(self, number: int, attempt: Attempt, facts: Mapping[str, Any], serial: int) -> None:
         row = self._record.get(attempt)
@@ -120,6 +148,9 @@ class Staff:
             self.on_message(number)  # what it said last
             self._losses.spare.discard(self._crew.own[number].identity.pid)
             cause = f"its worker: {self._crew.own[number].probable_cause()}"
+        if number in self._crew.own and number not in self._greeted:
+            self._lose_unborn(number, cause)
+        self._greeted.discard(number)
         held = self._machine.held_by(number)
         rows = [row for attempt in held if (row := self._record.get(attempt)) is not None]
         assert len(rows) == len(held), held
@@ -129,3 +160,9 @@ class Staff:
             self._note(f"a worker died while it held {', '.join(row.id for row in rows)}; {cause}")
         self._machine.worker_gone(number)
         self._crew.remove(number)
+
+    def _lose_unborn(self, number: int, cause: str) -> None:
+        """It ended before it could say Hello: that is no task's fault, and the next one may fare no better."""
+        self._hold_back(cause)
+        for attempt in self._machine.held_by(number):
+            self._machine.lacking(number, attempt, f"workers end before they can begin anything ({cause})")

@@ -203,6 +203,8 @@ class Supervisor:
     # --------------------------------------------------------------------------------- what is decided
 
     def _perform(self, effects: Effects) -> None:
+        for text in effects.notes:
+            self._note(text)
         for number, attempts in effects.ask_back:
             self._crew.ask_back(number, attempts)
         for number, attempt in effects.end:

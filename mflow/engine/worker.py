@@ -31,12 +31,13 @@ from mflow.core.contracts import Job
 from mflow.core.model import AttemptEnd
 from mflow.core.states import Outcome
 from mflow.engine.attempt import Attempt
-from mflow.engine.attempt_log import create_log
+from mflow.engine.attempt_log import create_log, remove_log, without_log
 from mflow.engine.bench import Bench, Equipment
 from mflow.engine.channel import Channel
 from mflow.engine.detachment import detach, leave_traceback, take_environment
 from mflow.engine.identity import is_over, open_verified, own_identity
 from mflow.engine.keeper import Keeper
+from mflow.engine.lacks import lack_in
 from mflow.engine.messages import (
     Ack,
     AttemptKey,
@@ -45,6 +46,7 @@ from mflow.engine.messages import (
     FactsKept,
     GiveBack,
     Hello,
+    Lacking,
     Quit,
     Returned,
     Run,
@@ -251,9 +253,9 @@ class Worker:
     def _heed_end_signal(self, asks: int) -> None:
         self._asked += asks
         self._forsaking = self._gone and self._keeper.struggles  # what cannot be written holds us no longer
-        grace = self._settings.grace_seconds
+        usual = self._settings.grace_seconds
         self._end_attempt(
-            "stopped on request", grace if self._asked == 1 else min(_HASTY_GRACE_SECONDS, grace)
+            "stopped on request", usual if self._asked == 1 else min(_HASTY_GRACE_SECONDS, usual)
         )
 
     def _end_attempt(self, reason: str, grace_seconds: float) -> None:
@@ -275,7 +277,10 @@ class Worker:
         try:
             log_fd, log = create_log(job.log, self._settings.fallback_folder)
         except OSError as error:
-            self._report(_key(job), _without_log(job.log, error), job.log, {}, log_is_ours=False)
+            if lack := lack_in(error):
+                self._lack(_key(job), lack)
+                return
+            self._report(_key(job), without_log(job.log, error), job.log, {}, log_is_ours=False)
             return
         bench = Bench(job, log_fd, self._equipment)
         if log != job.log:
@@ -331,10 +336,25 @@ class Worker:
         self._attempt = None
         self._retiring = self._retiring or attempt.unfit
         self._send_facts()
-        if self._retiring and self._queue:
+        if attempt.lack:
+            is_removed = remove_log(attempt.log)
+            if is_removed or not self._gone:
+                self._lack(attempt.key, attempt.lack, spent=not is_removed)
+                return
+        if self._retiring:
+            self._return_queue()
+        self._report(attempt.key, end, attempt.log, attempt.bench.facts())
+
+    def _lack(self, key: AttemptKey, what: str, *, spent: bool = False) -> None:
+        """It has not begun, nor would what is behind it. Without a supervisor the missing log says so."""
+        if not self._gone:
+            self._return_queue()
+            self._channel.send(Lacking(*key, what, spent))
+
+    def _return_queue(self) -> None:
+        if self._queue:
             self._channel.send(Returned(tuple(map(_key, self._queue))))
             self._queue.clear()
-        self._report(attempt.key, end, attempt.log, attempt.bench.facts())
 
     def _report(
         self, key: AttemptKey, end: AttemptEnd, log: str, facts: dict[str, Any], *, log_is_ours: bool = True
@@ -380,13 +400,3 @@ class Worker:
 
 def _key(job: Job) -> AttemptKey:
     return (job.task_no, job.attempt)
-
-
-def _without_log(log: str, error: OSError) -> AttemptEnd:
-    if isinstance(error, FileExistsError):
-        message = (
-            f"cannot start: the log {log} is there already: nothing may run under another attempt's name"
-        )
-    else:
-        message = f"cannot start: {error.strerror}"
-    return AttemptEnd(Outcome.NOT_STARTED, message=message)

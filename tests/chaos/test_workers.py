@@ -1,5 +1,6 @@
 """Workers die, and trees of tasks fight their death: the run goes on, and nobody is left."""
 
+import resource
 import signal
 import subprocess
 import sys
@@ -196,6 +197,27 @@ def test_short_tasks_that_kill_their_workers_are_tried_again_and_nothing_else_su
     assert {name: row.attempts for name, row in rows.items() if row.attempts != 1} == {
         f"t{no}": 2 for no in range(0, 120, 6)
     }
+    site.assert_nobody_left()
+
+
+def test_a_machine_that_lacks_something_for_a_moment_costs_no_task_a_try(site: Site) -> None:
+    """Every worker is out of descriptors, so that none can start anything; then they are there again."""
+    gate = site.gate("a")
+    site.config(max_process_concurrency=3)
+    site.tasks(a=gate.command(), **{f"t{no}": {"command": "true", "depends": ["a"]} for no in range(30)})
+    run = site.run()
+    gate.pid()
+    [worker] = [one.pid for one in census.of_role(site.mark, "worker")]
+    soft, hard = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, (3, hard))
+    gate.open()
+    run.says("nothing new starts until that is over")
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, (soft, hard))
+    done = run.end()
+    assert done.code == 0
+    assert done.err.count("nothing new starts") == 1
+    assert done.err.count("tasks start again") == 1
+    assert {row.attempts for row in site.rows(run.id).values()} == {1}
     site.assert_nobody_left()
 
 

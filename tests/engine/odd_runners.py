@@ -1,7 +1,9 @@
 """Task types that behave in ways that bash does not: some wrongly, some with work in threads."""
 
+import errno
 import os
 import threading
+from pathlib import Path
 
 from mflow.core.contracts import Job, Running, StopStep, Workbench
 from mflow.core.model import AttemptEnd
@@ -13,6 +15,24 @@ class StartFails:
 
     def start(self, job: Job, bench: Workbench) -> Running:
         raise RuntimeError("the start is broken")
+
+
+class Exhausts:
+    """Cannot start anything while there is a file `exhausted` in its folder: the machine has no process left."""
+
+    def start(self, job: Job, bench: Workbench) -> Running:
+        if job.options.get("facts"):
+            bench.record({"tag": "x"})
+        if (Path(job.cwd) / "exhausted").exists():
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return bench.spawn(("bash", "-c", job.options["command"]))
+
+
+class NoThread:
+    """Needs a thread, and there can be none."""
+
+    def start(self, job: Job, bench: Workbench) -> Running:
+        raise RuntimeError("can't start new thread")
 
 
 class StartFailsLate:

@@ -1,6 +1,7 @@
 """Attempts of task types that are not bash: defects, threads, facts, and ends that do not come."""
 
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,14 @@ from typing import Any
 import pytest
 
 from mflow.core.states import Outcome
-from mflow.engine.messages import Ended, Facts, FactsKept, Quit, Returned, Started, Stop
+from mflow.engine.messages import Ended, Facts, FactsKept, Lacking, Quit, Returned, Started, Stop
 from tests.engine.boss import Boss, Fifo, doomed, is_over
 
 RUNNERS = {
     name: f"tests.engine.odd_runners:{name}"
     for name in (
+        "Exhausts",
+        "NoThread",
         "StartFails",
         "StartFailsLate",
         "FinishFails",
@@ -50,6 +53,49 @@ def test_a_defect_at_the_start_ends_the_attempt_only(boss: Boss) -> None:
     assert end.message == "defect of task type 'StartFails' (start): RuntimeError: the start is broken"
     assert "Traceback" in boss.log(given)
     assert boss.end_of("true", task_no=2).ok
+
+
+def test_a_lack_of_processes_is_no_end_and_leaves_no_log(boss: Boss, tmp_path: Path) -> None:
+    (tmp_path / "exhausted").touch()
+    given = boss.run("true", type="Exhausts", options={"command": "true", "facts": True})
+    boss.run("true", task_no=2)
+    lacking = boss.expect(Lacking)
+    assert (lacking.task_no, lacking.attempt, lacking.spent) == (given.task_no, given.attempt, False)
+    assert "ulimit -u" in lacking.what
+    assert not Path(given.log).exists()
+    first = boss.expect(Facts)
+    (tmp_path / "exhausted").unlink()
+    boss.run("true", type="Exhausts", options={"command": "true", "facts": True})  # under the same number
+    assert boss.expect(Facts).serial > first.serial
+    while (ended := boss.expect(Ended)).task_no != given.task_no:
+        pass
+    assert ended.end.ok
+
+
+def test_a_thread_that_cannot_be_started_is_a_lack_too(boss: Boss) -> None:
+    boss.run("true", type="NoThread")
+    assert "ulimit -u" in boss.expect(Lacking).what
+
+
+def test_a_log_that_cannot_be_opened_for_want_of_a_descriptor_is_a_lack(boss: Boss) -> None:
+    soft, hard = resource.prlimit(boss.worker.identity.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(boss.worker.identity.pid, resource.RLIMIT_NOFILE, (3, hard))
+    given = boss.run("true")
+    assert "ulimit -n" in boss.expect(Lacking).what
+    resource.prlimit(boss.worker.identity.pid, resource.RLIMIT_NOFILE, (soft, hard))
+    assert not Path(given.log).exists()
+    assert boss.end_of("true").ok
+
+
+def test_what_has_started_can_be_watched_though_no_descriptor_is_left(boss: Boss) -> None:
+    assert boss.end_of("true").ok
+    pid = boss.worker.identity.pid
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    highest = max(int(each.name) for each in Path(f"/proc/{pid}/fd").iterdir())
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 2, hard))  # one more: the log
+    assert boss.end_of("true", task_no=2).ok
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    assert boss.end_of("true", task_no=3).ok
 
 
 def test_what_was_started_before_a_failed_start_is_ended(boss: Boss, fifo: Fifo) -> None:

@@ -70,6 +70,7 @@ class Life:
             self.resumes -= 1
         self._to_the_end()
         self._check_over()
+        self.world.lacks_until = 0.0
         self.plan.healed, self.plan.unkillable = True, 0.0
         for _ in range(3):
             self._resume(self._host())
@@ -218,6 +219,7 @@ class Life:
         self.troubles -= 1
         deed = self.rng.choice(
             (self._change_limit, self._change_limit, self._stop, self._cancel, self._freeze, self._take_over)
+            + (self._exhaust, self._exhaust)
             + ((self._reboot, self._rename, self._delete_folder) if self.rng.random() < 0.5 else ())
         )
         if self.rng.random() < 0.3 and any(worker.queue for worker in self.world.workers):
@@ -227,6 +229,10 @@ class Life:
         self.world.seen[f"operator: {deed.__name__.strip('_')}"] += 1
         self.world.note("OPERATOR", deed.__name__)
         deed()
+
+    def _exhaust(self) -> None:
+        """Another program uses up what it takes to start a process."""
+        self.world.lacks_until = self.world.seconds + self.rng.choice((0.1, 3.0, 40.0, 700.0))
 
     def _change_limit(self) -> None:
         self.plan.limit = self.rng.randint(1, 4)

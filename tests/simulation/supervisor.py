@@ -21,7 +21,7 @@ from mflow.core.recovery import (
     NotBegun,
     Take,
 )
-from mflow.core.states import TaskState
+from mflow.core.states import Outcome, TaskState
 from tests.simulation import worker as words
 from tests.simulation.evidence import settle
 from tests.simulation.resume import recover
@@ -76,6 +76,9 @@ class SimulatedSupervisor:
         self._numbers = 0
         self._active = True
         self._spins = 0
+        self.trying: set[Attempt] | None = (
+            None  # a lack is known: what was dispatched since, and told nothing yet
+        )
         self._hesitates = False  # looks again at once whether it may hand over
         self._steps = self._run()
         world.supervisors.append(self)
@@ -276,7 +279,6 @@ class SimulatedSupervisor:
             yield "between two effects"
         for number, attempt in effects.dispatch:
             yield "between two dispatches"
-            self._check_ownership()
             self._check_claim(number, attempt)
             self._say(number, words.RUN, attempt)
 
@@ -300,6 +302,7 @@ class SimulatedSupervisor:
             self._hesitates = True
             return
         self.machine.hand_over()
+        self._check_ownership()
 
     def _renew_lease(self) -> Steps:
         self.world.seen["a stale lease held dispatches back"] += 1
@@ -323,6 +326,9 @@ class SimulatedSupervisor:
         expect(self.machine.stopping is None, "dispatches while stopping", attempt)
         expect(number in self.crew, "dispatches to a worker that is gone", attempt, number)
         expect(not self.crew[number].retired, "dispatches to a worker that retires", attempt)
+        if self.trying is not None:
+            expect(not self.trying, "more than one try while the machine lacks something", attempt)
+            self.trying.add(attempt)
         expect(attempt in self.machine.held_by(number), "dispatches to who does not hold it", attempt)
         if self.fence == self.store.fence:
             row, identity = self.store.rows[attempt[0]], self.crew[number].worker.identity
@@ -372,18 +378,36 @@ class SimulatedSupervisor:
             machine.worker_ready(number, self.crew[number].worker.identity)
         elif kind == words.STARTED:
             attempt, at = what
+            self._tried(attempt, started=True)
             if machine.holds(number, attempt):
                 machine.began(*attempt, started_at=at)
                 self.rows[attempt] = replace(self.rows[attempt], started_at=at)
         elif kind == words.ENDED:
             attempt, end, retiring = what
+            self._tried(attempt, started=end.outcome is not Outcome.NOT_STARTED)
             if machine.holds(number, attempt):
                 machine.ended(attempt[0], attempt[1], end, draw=self.world.rng.random())
             if retiring:
                 machine.worker_retires(number)
                 self.crew[number].retired = True
+        elif kind == words.LACKING:
+            attempt, spent = what
+            if machine.holds(number, attempt):
+                self.trying = (self.trying or set()) - {attempt}
+                self.world.seen["a start was refused for a lack"] += 1
+            machine.lacking(number, attempt, "no process", draw=self.world.rng.random(), spent=spent)
         else:
             machine.returned(number, what)
+            self._tried(*what, started=False)
+
+    def _tried(self, *attempts: Attempt, started: bool) -> None:
+        """What shows that the machine has again what it lacked: by a rule of our own, stricter than none."""
+        if self.trying is None:
+            return
+        if started and self.trying.intersection(attempts):
+            self.trying = None  # from here on more may be tried at once
+        else:
+            self.trying.difference_update(attempts)
 
     def _lose_worker(self, number: int) -> Steps:
         """A worker is over, ours or adopted: account for what it held."""
@@ -399,6 +423,7 @@ class SimulatedSupervisor:
         del self.crew[number]
 
     def _account_for(self, attempt: Attempt, decision: Decision) -> None:
+        self._tried(attempt, started=False)
         draw = self.world.rng.random()
         match decision:
             case NotBegun(spent=spent):

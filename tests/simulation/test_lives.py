@@ -34,6 +34,7 @@ MUST_HAPPEN = (
     "a resume lost the race",
     "a supervisor found itself superseded",
     "a resume carried an order out",
+    "a start was refused for a lack",
     "a stale lease held dispatches back",
     "dispatches were held back for a turn",
     "a resume decided Adopt",
@@ -50,7 +51,16 @@ MUST_HAPPEN = (
     "no try was used up",
     *(
         f"operator: {deed}"
-        for deed in ("cancel", "change_limit", "delete_folder", "freeze", "reboot", "rename", "stop")
+        for deed in (
+            "cancel",
+            "change_limit",
+            "delete_folder",
+            "exhaust",
+            "freeze",
+            "reboot",
+            "rename",
+            "stop",
+        )
     ),
 )
 """A proof that never met these would prove little."""

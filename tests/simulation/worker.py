@@ -13,10 +13,10 @@ from typing import Any
 from mflow.core.holders import Attempt
 from mflow.core.model import AttemptEnd
 from mflow.core.states import Outcome
-from tests.simulation.world import BEGUN, Execution, Host, World, expect
+from tests.simulation.world import BEGUN, SECURED, Execution, Host, World, expect
 
 RUN, STOP, GIVE_BACK, ACK, QUIT = "run", "stop", "give back", "ack", "quit"
-HELLO, STARTED, ENDED, RETURNED = "hello", "started", "ended", "returned"
+HELLO, STARTED, ENDED, RETURNED, LACKING = "hello", "started", "ended", "returned", "lacking"
 
 GRACE_SECONDS = 0.2
 LONG_SECONDS = 0.1
@@ -153,12 +153,26 @@ class SimulatedWorker:
             self.world.seen["a worker found its log's name taken"] += 1
             self._report(attempt, AttemptEnd(Outcome.NOT_STARTED, message="the log is there already"))
             return
+        if self.world.lacks_until > self.world.seconds:
+            self._lack(attempt)
+            return
         self.host.logs[attempt] = BEGUN
         self.world.begin(attempt, self)
         assert self.executing
         self.announced = self.world.rng.random() < 0.7
         if self.executing.end.outcome is Outcome.NOT_STARTED:
             self.executing.finish_at = self.world.seconds
+
+    def _lack(self, attempt: Attempt) -> None:
+        """This machine lacks what it takes to begin it. If its log cannot be removed, its number is spent."""
+        self.world.note("LACKING", attempt, self.identity.pid)
+        spent = not self.forlorn and self.world.rng.random() < 0.1
+        if spent:
+            self.host.logs[attempt] = SECURED  # of which no other evidence can come: as good as taken
+        if self.queue:
+            self._say(RETURNED, list(self.queue))
+            self.queue.clear()
+        self._say(LACKING, (attempt, spent))
 
     def _announce(self) -> None:
         assert self.executing

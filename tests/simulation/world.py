@@ -83,6 +83,7 @@ class World:
         self.trace: deque[tuple[Any, ...]] = deque(maxlen=400)
         self.seen: Counter[str] = Counter()  # what happened in this life, for the proof that it was not idle
         self.rebooted = False
+        self.lacks_until = 0.0  # until then nothing can be started: no process, no memory ...
         self.jumped_at = 0.0  # when time last passed though somebody could have done something
         self._pids = 100
         self.store: SimulatedStore
