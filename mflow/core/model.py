@@ -115,6 +115,8 @@ class Datasource:
     thick: bool | str = False  # True, or the folder of the Instant Client
     expire_time_minutes: int | None = None
     schema: str | None = None  # owner of the tables, if not `user`
+    disable_oob: bool = False  # breaks are sent in band
+    session_sql: tuple[str, ...] = ()  # sent after each login of a task's session
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,15 @@ def login_arguments(source: Datasource, connect_seconds: float) -> dict[str, Any
         "dsn": source.connection_string,
         "expire_time": source.expire_time_minutes,  # minutes for the driver, too
     }
-    if not source.thick:  # thick mode reads its own files, in the folder given to the client
+    if (
+        not source.thick
+    ):  # thick mode reads its own files, in the folder given to the client (DISABLE_OOB: sqlnet.ora)
         given |= {
             "config_dir": source.config_dir,
             "wallet_location": source.wallet_location,
             "wallet_password": source.wallet_password,
             "tcp_connect_timeout": connect_seconds,
+            "disable_oob": source.disable_oob or None,
         }
     return {name: value for name, value in given.items() if value is not None}
 

@@ -13,7 +13,7 @@ from mflow.core.model import Datasource
 from mflow.files.keys import Keys, key_table
 from mflow.files.reading import Unreadable, read_bytes
 from mflow.files.report import Report, below, harmless, shown
-from mflow.files.values import Minutes, Schema, Some
+from mflow.files.values import Minutes, Schema, Some, YesNo
 from mflow.files.wording import report_invalid
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -35,6 +35,10 @@ def _thick(value: Any) -> Any:
     return value
 
 
+def _one_or_more(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
 def _identifier(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_$#]{0,127}", value):
         raise ValueError("must be the name of an Oracle schema")
@@ -54,6 +58,8 @@ class ConnectionKeys(Keys):
     wallet_password: str | None = None
     thick: Annotated[bool | str, BeforeValidator(_thick), Schema({"type": ["boolean", "string"]})] = False
     expire_time_minutes: Minutes | None = None
+    disable_oob: YesNo = False
+    session_sql: Annotated[tuple[Some, ...], BeforeValidator(_one_or_more)] = ()
     schema_: Annotated[Some, AfterValidator(_identifier)] | None = Field(None, alias="schema")
 
     @model_validator(mode="after")
@@ -208,6 +214,8 @@ def _datasource(keys: ConnectionKeys, password: str | None, folder: str) -> Data
         thick=(absolute(keys.thick) or False) if isinstance(keys.thick, str) else keys.thick,
         expire_time_minutes=keys.expire_time_minutes,
         schema=keys.schema_,
+        disable_oob=keys.disable_oob,
+        session_sql=keys.session_sql,
     )
 
 

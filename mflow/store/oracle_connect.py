@@ -33,9 +33,10 @@ MODULE = "mflow"
 CALL_SECONDS = 10.0
 """One bounded attempt: how long a connection is waited for, and how long each answer of the database."""
 
-
 IDLE_SECONDS = 5.0
 """A session that was not used for so long is asked whether it lives, before anything is entrusted to it."""
+
+_YES = ("1", "true", "yes")
 
 
 def datasource_of(url: URL) -> Datasource:
@@ -44,9 +45,9 @@ def datasource_of(url: URL) -> Datasource:
     service, sid = query.pop("service_name", None), url.database
     minutes = query.pop("expire_time_minutes", None)
     thick = query.pop("thick", "")
-    known = {
-        key: query.pop(key, None) for key in ("config_dir", "wallet_location", "wallet_password", "schema")
-    }
+    disable_oob = query.pop("disable_oob", "")
+    names = ("config_dir", "wallet_location", "wallet_password", "schema")
+    config_dir, wallet_location, wallet_password, schema = (query.pop(name, None) for name in names)
     if query or (minutes and not minutes.isdigit()):
         raise StoreRefused(f"{url}: not understood: {', '.join(query) or 'expire_time_minutes'}")
     return Datasource(
@@ -54,9 +55,13 @@ def datasource_of(url: URL) -> Datasource:
         connection_string=_connection_string(url, service, sid),
         user=url.username,
         password=None if url.password is None else str(url.password),
-        thick=thick if thick.startswith("/") else thick.lower() in ("1", "true", "yes"),
+        config_dir=config_dir,
+        wallet_location=wallet_location,
+        wallet_password=wallet_password,
+        thick=thick if thick.startswith("/") else thick.lower() in _YES,
         expire_time_minutes=int(minutes) if minutes else None,
-        **known,
+        schema=schema,
+        disable_oob=disable_oob.lower() in _YES,
     )
 
 

@@ -37,7 +37,7 @@ class Ending:
         try:
             if self._control.stage is Stage.RUNNING and self._session.cancel():
                 self._control.log.say("cancelling the call")
-        except (self._driver.Error, OSError) as error:
+        except Exception as error:  # noqa: BLE001  (a network that dies raises anything)
             self._control.log.say(f"the call could not be cancelled: {failure_of(error).message}")
 
     def _end_session(self) -> None:
@@ -50,7 +50,7 @@ class Ending:
     def _settle_session(self) -> Fate:
         try:
             watch = open_watch(self._driver, self._plan.source, self._marks)
-        except (self._driver.Error, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  (whatever it is, nothing can be told)
             self._control.log.say(f"no second session to end the first: {failure_of(error).message}")
             return Fate.UNSEEN
         try:

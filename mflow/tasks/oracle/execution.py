@@ -2,10 +2,10 @@
 
 import decimal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mflow.tasks.oracle.failure import failure_of
+from mflow.tasks.oracle.failure import failure_in_session
 from mflow.tasks.oracle.log import CELL_CHARACTERS, Log, cell, table
 from mflow.tasks.oracle.scanning import Kind, line_of, significant
 from mflow.tasks.oracle.session import Session
@@ -20,10 +20,41 @@ _LONGEST_LINE = 32767  # bytes of one line of DBMS_OUTPUT
 
 COMPILED_WITH_ERRORS = "ORA-24344"
 
+_LONGEST_ELEMENT = 8191  # characters, of an array in thick mode
+
 _OUTPUT = "BEGIN sys.dbms_output.get_lines(:lines, :many); END;"
+
+_OUTPUT_OF_THICK = """
+DECLARE
+  l_lines sys.dbms_output.chararr;
+  l_line VARCHAR2(32767);
+  l_long VARCHAR2(32767);
+  l_many PLS_INTEGER := 0;
+  l_status INTEGER := 0;
+BEGIN
+  WHILE l_many < :most AND l_long IS NULL LOOP
+    sys.dbms_output.get_line(l_line, l_status);
+    EXIT WHEN l_status != 0;
+    IF LENGTH(l_line) > :longest THEN
+      l_long := l_line;
+    ELSE
+      l_many := l_many + 1;
+      l_lines(l_many) := l_line;
+    END IF;
+  END LOOP;
+  :lines := l_lines;
+  :many := l_many;
+  :long := l_long;
+  :more := CASE WHEN l_status = 0 THEN 1 ELSE 0 END;
+END;"""
 _ERRORS = """
 SELECT type, line, position, text FROM all_errors
-WHERE owner = NVL(:owner, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')) AND name = :name ORDER BY type, sequence"""
+WHERE owner = NVL(:owner, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')) AND name = :name
+AND attribute = 'ERROR' ORDER BY type, sequence"""
+
+
+class BindsWrong(ValueError):
+    """`binds` and the names in the statements do not go together."""
 
 
 class Stopped(Exception):
@@ -50,7 +81,7 @@ class Execution:
         self._binds, self._fetch, self._may_go_on = binds, fetch, may_go_on
 
     def check_binds(self, statements: Sequence[Statement]) -> None:
-        """Every name that the statements bind has a value, and every value is bound. Raises ValueError.
+        """Every name that the statements bind has a value, and every value is bound. Raises BindsWrong.
 
         The driver finds the names without asking the database.
         """
@@ -60,16 +91,18 @@ class Execution:
             used |= set(names)
             if missing := [name for name in names if name not in self._binds]:
                 where = f"line {statement.line}: " if len(statements) > 1 else ""
-                raise ValueError(f"{where}`binds` has no value for :{', :'.join(missing)}")
+                raise BindsWrong(f"{where}`binds` has no value for :{', :'.join(missing)}")
         if unused := self._binds.keys() - used:
-            raise ValueError(f"`binds`: nothing uses :{', :'.join(sorted(unused))}")
+            raise BindsWrong(f"`binds`: nothing uses :{', :'.join(sorted(unused))}")
 
     def run(self, statement: Statement) -> None:
-        """Run it and log what came of it. Raises the driver's errors, CompiledWithErrors, Stopped."""
+        """Run it and log what came of it. Raises CompiledWithErrors, Stopped, and whatever the driver lets through."""
         began = time.monotonic()
         try:
             done, warning = self._run(statement)
-        except (self._driver.Error, OSError):
+        except Stopped:
+            raise
+        except Exception:
             self._log.say(f"{statement.title}: failed, {time.monotonic() - began:.3f} s")
             raise
         self.log_output()
@@ -85,11 +118,15 @@ class Execution:
             ):  # asked within the call: a stop comes before this or finds a call to cancel
                 raise Stopped
             binds = {name: self._binds[name] for name in self._names(statement)}
-            if self._fetch is not None:
-                cursor.arraysize = min(self._fetch + 1, _ROWS_AT_ONCE)
+            # The first rows come with the answer to the call, as many as a fetch brings: one round trip for most.
+            cursor.arraysize = cursor.prefetchrows = self._rows_at_once
             cursor.outputtypehandler = self._exact
             cursor.execute(statement.text, binds)
-            return "done, " if statement.is_block else self._rows(statement, cursor), cursor.warning
+            return self._rows(statement, cursor), cursor.warning
+
+    @property
+    def _rows_at_once(self) -> int:
+        return _ROWS_AT_ONCE if self._fetch is None else min(self._fetch + 1, _ROWS_AT_ONCE)
 
     def _names(self, statement: Statement) -> list[str]:
         with self._session.cursor() as cursor:
@@ -108,7 +145,7 @@ class Execution:
         if cursor.description is None:
             return f"{_counted(cursor.rowcount)}, " if statement.changes_rows else "done, "
         if self._fetch is None:
-            while cursor.fetchmany(_ROWS_AT_ONCE):
+            while cursor.fetchmany():
                 pass
             return f"{_counted(cursor.rowcount)} read, "
         rows = cursor.fetchmany(self._fetch + 1)
@@ -128,23 +165,45 @@ class Execution:
     # ------------------------------------------------------------------------------------------- output
 
     def log_output(self) -> None:
-        """Bring DBMS_OUTPUT's lines into the log. Raises the driver's errors if the session is gone."""
+        """Bring DBMS_OUTPUT's lines into the log. Raises what the driver does, but no error that the server tells."""
+        read = self._lines if self._session.connection.thin else self._lines_of_thick
         with self._session.cursor() as cursor:
-            lines = cursor.arrayvar(str, _LINES_AT_ONCE, _LONGEST_LINE)
-            many = cursor.var(int)
-            count = _LINES_AT_ONCE
-            while count == _LINES_AT_ONCE:
-                many.setvalue(0, _LINES_AT_ONCE)
-                try:
-                    cursor.execute(_OUTPUT, {"lines": lines, "many": many})
-                except self._driver.Error as error:
-                    failure = failure_of(error)
-                    if failure.session_ended:
-                        raise
-                    self._log.say(f"DBMS_OUTPUT could not be read: {failure.message}")
-                    return
-                count = many.getvalue() or 0
-                self._log.put("".join(f"{line or ''}\n" for line in lines.getvalue()[:count]))
+            try:
+                for text in read(cursor):
+                    self._log.put(text)
+            except self._driver.Error as error:
+                failure = failure_in_session(error, self._driver)
+                if not failure.is_the_servers:
+                    raise
+                self._log.say(f"DBMS_OUTPUT could not be read: {failure.message}")
+
+    def _lines(self, cursor: "Cursor") -> Iterator[str]:
+        lines, many = cursor.arrayvar(str, _LINES_AT_ONCE, _LONGEST_LINE), cursor.var(int)
+        count = _LINES_AT_ONCE
+        while count == _LINES_AT_ONCE:
+            many.setvalue(0, _LINES_AT_ONCE)
+            cursor.execute(_OUTPUT, {"lines": lines, "many": many})
+            count = many.getvalue() or 0
+            yield "".join(f"{line or ''}\n" for line in lines.getvalue()[:count])
+
+    def _lines_of_thick(self, cursor: "Cursor") -> Iterator[str]:
+        """Elements of an array are at most 32767 bytes for the client's library, of characters that take up to four.
+
+        So lines come in arrays while they are short. The first longer one ends its batch and comes by itself: what
+        DBMS_OUTPUT has handed out it does not hand out again.
+        """
+        lines = cursor.arrayvar(str, _LINES_AT_ONCE, _LONGEST_ELEMENT)
+        many, long = cursor.var(int), cursor.var(str, _LONGEST_LINE)
+        more = cursor.var(int)
+        binds = {"lines": lines, "many": many, "long": long, "more": more}
+        going_on = True
+        while going_on:
+            cursor.execute(_OUTPUT_OF_THICK, {**binds, "most": _LINES_AT_ONCE, "longest": _LONGEST_ELEMENT})
+            found = lines.getvalue()[: many.getvalue() or 0]
+            going_on = bool(more.getvalue())
+            if (last := long.getvalue()) is not None:
+                found.append(last)
+            yield "".join(f"{line or ''}\n" for line in found)
 
     # -------------------------------------------------------------------------------- compilation errors
 
@@ -155,8 +214,8 @@ class Execution:
             with self._session.cursor() as cursor:
                 cursor.execute(_ERRORS, {"owner": owner, "name": name})
                 found = [f"{kind} {name} line {row[0]}: {row[2]}" for kind, *row in cursor.fetchall()]
-        except self._driver.Error as error:
-            found = [f"its errors could not be read: {failure_of(error).message}"]
+        except Exception as error:  # noqa: BLE001  (that it did not compile is known all the same)
+            found = [f"its errors could not be read: {failure_in_session(error, self._driver).message}"]
         self._log.say("\n".join(found) or warning)
         return f"{COMPILED_WITH_ERRORS}: {found[0] if found else warning}"
 

@@ -2,11 +2,24 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
-from mflow.core.oracle_errors import Nature, explain, one_line
+from mflow.core.oracle_errors import Nature, codes_in, explain, one_line
 
 _SERVERS_WORD = frozenset({"ORA-00028", "ORA-02396", "ORA-02399"})
 """The server itself says that it ended the session, so what was not committed is undone."""
+
+_NOT_THE_COMMITS = frozenset(
+    {"ORA-01013", "DPY-4024", "ORA-02050", "ORA-02051", "ORA-02053", "ORA-02054", "ORA-02056"}
+)
+"""Answers to a COMMIT that do not say whether it was done: a break that came beside it (what is broken off may be done
+already), and distributed transactions in doubt."""
+
+CANCELLED = "ORA-01013"
+"""What a cancelled call ends with."""
+
+LOST = "DPY-4011"
+"""What the driver itself calls a connection that was closed without a word."""
 
 _CONFLICTS = frozenset({"ORA-00060", "ORA-08177"})
 """Deadlock, serialisation failure: after a rollback the same may succeed."""
@@ -38,14 +51,24 @@ class Failure:
         return self.nature is Nature.DISCONNECTED
 
     @property
+    def is_cancel(self) -> bool:
+        """The call was cancelled. Parallel query wraps that (ORA-12801), handlers in PL/SQL raise it as their own."""
+        return self.code == CANCELLED or CANCELLED in codes_in(self.text)
+
+    @property
+    def leaves_commit_open(self) -> bool:
+        """As the answer to a COMMIT it does not tell whether that was done."""
+        return self.session_ended or self.code in _NOT_THE_COMMITS or self.is_cancel
+
+    @property
     def is_conflict(self) -> bool:
         """Undone because of another session's work: once rolled back, it is as if it had never run."""
         return self.code in _CONFLICTS
 
     @property
-    def unreachable(self) -> bool:
-        """No session came about."""
-        return self.nature is Nature.NO_CONNECTION
+    def is_the_servers(self) -> bool:
+        """An answer of the server: the call is over."""
+        return self.code.startswith("ORA-") and not self.session_ended
 
     @property
     def message(self) -> str:
@@ -73,6 +96,24 @@ def failure_of(error: BaseException) -> Failure:
     known = explain(code)
     dead = getattr(detail, "full_code", code) == "DPY-4011"
     return Failure(code, Nature.DISCONNECTED if dead else known.nature, text, known.cure)
+
+
+def failure_in_session(error: Exception, driver: Any) -> Failure:
+    """The same once a session is open. What is not the driver's word of an error means that the session is lost.
+
+    The driver lets the operating system's errors through: a network that has died silently is a raw ETIMEDOUT, or the
+    EPIPE of the break that it sends then. After an error of its own protocol, too, no answer can be trusted.
+    """
+    if isinstance(error, OSError):
+        return _lost(f"the connection broke: {error.strerror or error}")
+    if isinstance(error, driver.InternalError):
+        return _lost(str(error))
+    return failure_of(error)
+
+
+def _lost(why: str) -> Failure:
+    text = f"{LOST}: {_without_links(why)}"
+    return Failure(LOST, Nature.DISCONNECTED, text, explain(LOST).cure)
 
 
 def _without_links(text: str) -> str:

@@ -6,6 +6,10 @@
 
 A session marked KILLED is not gone: its transaction may still be rolling back, its locks held.
 
+That a session is not found proves something only where it would be found: in the same database and PDB (an instance of
+the same number on another host may be that of a copy, or of a standby that has taken over). Where the start of the
+instance is known then and now, another start proves that nothing from before it is left.
+
 Source: Database Administrator's Guide, "Terminating Sessions"; PL/SQL Packages and Types Reference, DBMS_SESSION.
 """
 
@@ -15,7 +19,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from mflow.core.model import Datasource
-from mflow.tasks.oracle.failure import failure_of
+from mflow.tasks.oracle.failure import failure_in_session
 from mflow.tasks.oracle.session import Marks, Session, SessionId, open_session
 
 if TYPE_CHECKING:
@@ -44,7 +48,13 @@ class Fate(Enum):
     ALIVE = "is still there"
     KILLED = "is marked KILLED and still rolling back"
     UNSEEN = "cannot be looked up by this user"
+    ELSEWHERE = (
+        "was in another database or instance than this connection leads to now, so it cannot be looked up"
+    )
 
+
+NOT_TOLD = (Fate.UNSEEN, Fate.ELSEWHERE)
+"""It may live or not."""
 
 Rest = Callable[[float], None]
 
@@ -59,11 +69,18 @@ class Watch:
 
     def fate(self, target: SessionId) -> Fate:
         """What has become of it."""
+        here = self._session.identity
+        if not _same_place(target, here):
+            return Fate.ELSEWHERE
+        if target.instance == here.instance and target.started and here.started not in ("", target.started):
+            return Fate.GONE
         looks = (self._in_gv_session, self._in_v_session, self._by_function, self._by_package)
         return next((fate for look in looks if (fate := look(target)) is not None), Fate.UNSEEN)
 
     def kill(self, target: SessionId) -> str:
         """Have it ended; why that cannot be, if it cannot."""
+        if not _same_place(target, self._session.identity):
+            return Fate.ELSEWHERE.value
         if target.serial is None:
             return "its SERIAL# is not known"
         code, said = self._try(
@@ -88,27 +105,26 @@ class Watch:
     # ------------------------------------------------------------------------------------- four ways to look
 
     def _in_gv_session(self, target: SessionId) -> Fate | None:
-        where = "inst_id = :instance AND sid = :sid AND serial# = :serial"
-        return self._in_view(
-            f"SELECT status FROM gv$session WHERE {where}",  # noqa: S608  (binds)
-            {"instance": target.instance, "sid": target.sid, "serial": target.serial},
-        )
+        return self._in_view("gv$session", {"inst_id": target.instance}, target)
 
     def _in_v_session(self, target: SessionId) -> Fate | None:
         if not self._same_instance(target):
             return None
-        return self._in_view(
-            "SELECT status FROM v$session WHERE sid = :sid AND serial# = :serial",
-            {"sid": target.sid, "serial": target.serial},
-        )
+        return self._in_view("v$session", {}, target)
 
-    def _in_view(self, query: str, binds: "Mapping[str, Any]") -> Fate | None:
-        if binds["serial"] is None:
+    def _in_view(self, view: str, keys: dict[str, Any], target: SessionId) -> Fate | None:
+        """SID and SERIAL# are used again once the instance was started anew, AUDSID is not."""
+        if target.serial is None:
             return None
+        keys = {**keys, "sid": target.sid, "serial#": target.serial}
+        if target.audit_id.isdecimal():
+            keys["audsid"] = int(target.audit_id)
+        where = " AND ".join(f"{column} = :{column.rstrip('#')}" for column in keys)
+        binds = {column.rstrip("#"): value for column, value in keys.items()}
         try:
             with self._session.cursor() as cursor:
-                row = cursor.execute(query, dict(binds)).fetchone()
-        except self._driver.Error:
+                row = cursor.execute(f"SELECT status FROM {view} WHERE {where}", binds).fetchone()  # noqa: S608  (binds)
+        except Exception:  # noqa: BLE001  (not granted, or the network: nothing is told)
             return None
         return _of_status(row[0] if row else None)
 
@@ -118,7 +134,9 @@ class Watch:
         call = f"BEGIN :state := {STATE_FUNCTION}(:sid, :serial, :instance); END;"
         binds = {"sid": target.sid, "serial": target.serial, "instance": target.instance}
         state = self._answer(call, "state", str, binds)
-        return None if state is None else _of_status(None if state == "GONE" else state)
+        if state == "GONE":  # an older one did not see another user's sessions, and said the same of them
+            return Fate.GONE if target.user == self._session.identity.user else None
+        return None if state is None else _of_status(state)
 
     def _by_package(self, target: SessionId) -> Fate | None:
         if not (target.unique_id and self._same_instance(target)):
@@ -136,7 +154,7 @@ class Watch:
                 answer = cursor.var(kind)
                 cursor.execute(call, {**binds, name: answer})
                 return answer.getvalue()
-        except self._driver.Error:
+        except Exception:  # noqa: BLE001  (see `_in_view`)
             return None
 
     def _try(self, statement: str, binds: "Mapping[str, Any]") -> tuple[str, str]:
@@ -144,10 +162,17 @@ class Watch:
         try:
             with self._session.cursor() as cursor:
                 cursor.execute(statement, dict(binds))
-        except self._driver.Error as error:
-            failure = failure_of(error)
+        except Exception as error:  # noqa: BLE001  (whatever it is, it was not told to end)
+            failure = failure_in_session(error, self._driver)
             return failure.code or "error", failure.message
         return "", ""
+
+
+def _same_place(target: SessionId, here: SessionId) -> bool:
+    """Whether a session of the one would be found by the other. What was not recorded is not the same."""
+    if not target.database or (target.database, target.pdb) != (here.database, here.pdb):
+        return False
+    return target.instance != here.instance or target.host == here.host
 
 
 def _of_status(status: str | None) -> Fate:
@@ -168,7 +193,7 @@ def settle_session(
 ) -> Fate:
     """Look, end it if that is allowed, and look until it is gone."""
     fate = watch.fate(target)
-    if fate is not Fate.GONE and may_kill:
+    if fate not in (Fate.GONE, Fate.ELSEWHERE) and may_kill:
         if refused := watch.kill(target):
             say(f"{target} could not be ended: {refused}")
         else:

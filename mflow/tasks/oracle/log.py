@@ -37,10 +37,15 @@ class Log:
         """Output as it is. A full disk must not end the work in the database."""
         self._write(self.masked(text))
 
-    def mark(self, text: str) -> bool:
-        """A word of mflow's own without secrets that must outlive the machine; false if it may not."""
+    def mark(self, text: str, *, durably: bool = True) -> bool:
+        """A word of mflow's own without secrets that a later attempt reads; false if it may not find it.
+
+        `durably`: even if the machine dies.
+        """
         if not self._write(f"mflow: {text}\n"):
             return False
+        if not durably:
+            return True
         with self._lock, suppress(OSError):
             if self._descriptor is not None:
                 os.fsync(self._descriptor)

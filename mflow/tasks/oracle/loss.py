@@ -16,7 +16,7 @@ from mflow.core.states import Outcome
 from mflow.tasks.oracle import guard
 from mflow.tasks.oracle.control import Control, Stage
 from mflow.tasks.oracle.failure import Failure, failure_of
-from mflow.tasks.oracle.fate import Fate, Watch, open_watch, settle_session
+from mflow.tasks.oracle.fate import NOT_TOLD, Fate, Watch, open_watch, settle_session
 from mflow.tasks.oracle.plan import Plan
 from mflow.tasks.oracle.session import Marks, SessionId
 
@@ -34,16 +34,21 @@ class Loss:
     committed_before: bool = False  # an earlier part of the task is committed already
 
     @property
-    def during(self) -> str:
-        """What was under way."""
-        return "the commit" if self.stage is Stage.COMMITTING else "the call"
+    def event(self) -> str:
+        """What has happened, and during what."""
+        during = "the commit" if self.stage is Stage.COMMITTING else "the call"
+        return (
+            f"the connection was lost during {during}"
+            if self.failure.session_ended
+            else f"{during} was broken off"
+        )
 
 
 def judge_loss(loss: Loss, plan: Plan, driver: Any, marks: Marks, control: Control) -> AttemptEnd:
     """Look into it through a second session, and say what can be said."""
     try:
         watch = open_watch(driver, plan.source, marks)
-    except (driver.Error, OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001  (whatever it is, nothing can be told)
         control.log.say(f"no second session to look after the lost one: {failure_of(error).message}")
         return _without_guard(loss, plan, Fate.UNSEEN)
     try:
@@ -63,8 +68,8 @@ def judge_loss(loss: Loss, plan: Plan, driver: Any, marks: Marks, control: Contr
 
 
 def _without_guard(loss: Loss, plan: Plan, fate: Fate) -> AttemptEnd:
-    lost = f"the connection was lost during {loss.during}"
-    if plan.idempotent and fate in (Fate.GONE, Fate.UNSEEN):
+    lost = loss.event
+    if plan.idempotent and fate in (Fate.GONE, *NOT_TOLD):
         message = f"{lost} ({loss.failure.message}); the task is idempotent"
         return AttemptEnd(Outcome.ERROR, error=loss.failure.code or None, message=message, retry_safe=True)
     message = f"{lost}, so whether it took effect is not known ({loss.failure.message}); {said_of(loss.target, fate)}"
@@ -75,6 +80,10 @@ def said_of(target: SessionId, fate: Fate) -> str:
     """What is known of a session and, unless it is gone, what a DBA types."""
     if fate is Fate.GONE:
         return f"{target} is gone"
+    if fate is Fate.ELSEWHERE:
+        host, database = target.host or "a host", target.database or "not recorded"
+        there = f"instance {target.instance} on {host} of database {database}"
+        return f"{target} {fate.value}: it was in {there}; a DBA ends it there with: {target.kill_statement}"
     return f"{target} {fate.value}; a DBA ends it with: {target.kill_statement}"
 
 
@@ -85,18 +94,18 @@ def _by_guard(loss: Loss, driver: Any, watch: Watch, say: Callable[[str], None])
     """By the database's own answer; None if it gives none."""
     try:
         verdict = guard.ask(driver, watch.connection, loss.ltxid)
-    except driver.Error as error:
+    except Exception as error:  # noqa: BLE001  (no answer, whatever the reason)
         say(f"Transaction Guard could not be asked: {failure_of(error).message}")
         return None
     say(f"Transaction Guard: {'committed' if verdict.committed else 'not committed'}")
     code = loss.failure.code or None
     if not verdict.committed:
-        message = f"the connection was lost during {loss.during}; by Transaction Guard nothing is or will be committed"
+        message = f"{loss.event}; by Transaction Guard nothing is or will be committed"
         return AttemptEnd(Outcome.ERROR, error=code, message=message, retry_safe=not loss.committed_before)
     if loss.stage is Stage.COMMITTING:
         return WELL
     message = (
-        "the connection was lost during the call; by Transaction Guard a part of it is committed by its own COMMIT, "
+        f"{loss.event}; by Transaction Guard a part of it is committed by its own COMMIT, "
         f"and the call {'had' if verdict.completed else 'had not'} come to its end"
     )
     return AttemptEnd(Outcome.ERROR, error=code, message=message, retry_safe=False)

@@ -33,6 +33,7 @@ class Plan:
     idempotent: bool = False
     transaction_guard: bool = False
     kill_session: bool = True
+    settings: tuple[str, ...] = ()  # sent first, once logged in
 
     @property
     def statements(self) -> tuple[Statement, ...]:
@@ -56,6 +57,7 @@ def read_plan(job: Job, environ: Mapping[str, str]) -> Plan:
         idempotent=bool(options.get("idempotent")),
         transaction_guard=bool(options.get("transaction_guard")),
         kill_session=options.get("kill_session") is not False,
+        settings=_settings(source),
     )
 
 
@@ -65,6 +67,13 @@ def _source(given: Any, name: Any) -> Datasource:
     if not isinstance(given, Datasource):
         raise ValueError(f"there is no connection {name!r}: name one of oracle.json in `db`")
     return given
+
+
+def _settings(source: Datasource) -> tuple[str, ...]:
+    try:
+        return tuple(read_command(text).text for text in source.session_sql)
+    except ValueError as error:
+        raise ValueError(f"session_sql of the connection {source.name!r}: {error}") from None
 
 
 def read_binds(options: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from mflow.tasks.oracle.ending import SETTLE_SECONDS, Ending
 from mflow.tasks.oracle.failure import Failure, failure_of
 from mflow.tasks.oracle.fate import GONE_SECONDS
 from mflow.tasks.oracle.log import Log
-from mflow.tasks.oracle.plan import Plan, read_plan
-from mflow.tasks.oracle.session import FACTS, Marks, Session, open_session
+from mflow.tasks.oracle.plan import read_plan
+from mflow.tasks.oracle.session import FACTS, Marks, Session, SessionId, SettingFailed, open_session
 from mflow.tasks.oracle.transaction import Transaction
 
 
@@ -97,45 +97,58 @@ class OracleAttempt:
 
     def _attempt(self) -> AttemptEnd | None:
         """From the job to its end; None if whoever stopped it has told or will tell how it ended."""
+        if earlier := self._job.previous.get(FACTS):
+            self._control.earlier = SessionId.from_facts(earlier)
+            self._bench.record(
+                {FACTS: earlier}
+            )  # of this attempt, too, until its own session takes their place
         try:
             plan = read_plan(self._job, self._bench.environ)
         except (OSError, ValueError) as error:
             return self._not_started(error)
         self._control.log.hide(plan.secrets)
         driver = self._load()
-        if (end := self._settle_earlier(plan, driver)) is not None:
+        if (
+            earlier
+            and (end := Earlier(earlier, plan, driver, self._marks, self._control).settle()) is not None
+        ):
             return end
         try:
-            self._session = session = open_session(driver, plan.source, self._marks)
-        except (driver.Error, OSError, ValueError) as error:
+            self._session = session = open_session(driver, plan.source, self._marks, plan.settings)
+        except SettingFailed as error:
+            return self._no_session(failure_of(error.__cause__ or error), str(error))
+        except Exception as error:  # noqa: BLE001  (the driver lets errors of the network through as they are)
             return self._no_session(failure_of(error))
         self._ending = Ending(self._control, session, plan, driver, self._marks)
         return Transaction(session, plan, driver, self._marks, self._control, self._bench).end()
-
-    def _settle_earlier(self, plan: Plan, driver: Any) -> AttemptEnd | None:
-        facts = self._job.previous.get(FACTS)
-        if not facts:
-            return None
-        self._bench.record({FACTS: facts})  # of this attempt, too, until its own session takes their place
-        return Earlier(facts, plan, driver, self._marks, self._control).settle()
 
     # -------------------------------------------------------------------------------- ends without a session
 
     def _not_started(self, error: OSError | ValueError) -> AttemptEnd:
         said = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
         self._control.log.say(said)
-        return AttemptEnd(Outcome.NOT_STARTED, message=f"cannot start: {said.splitlines()[0]}")
+        message = f"cannot start: {said.splitlines()[0]}"
+        if self._control.earlier is not None:
+            return self._in_doubt(message)
+        return AttemptEnd(Outcome.NOT_STARTED, message=message)
 
-    def _no_session(self, failure: Failure) -> AttemptEnd:
-        """Nothing was sent, so a further try is safe, but for a login that would fail again."""
-        self._control.log.say("\n".join(line for line in (failure.text, failure.cure) if line))
+    def _in_doubt(self, message: str) -> AttemptEnd:
+        """An earlier attempt's session was not looked up: no other end may make that forgotten."""
+        message = f"{message}; an earlier attempt's {self._control.earlier} is not proven gone"
+        return AttemptEnd(Outcome.UNKNOWN, message=message, retry_safe=False)
+
+    def _no_session(self, failure: Failure, doing: str = "no connection") -> AttemptEnd:
+        """Nothing was sent, so a further try is safe, but for what would fail again: a login locks the account."""
+        self._control.log.say("\n".join(line for line in (f"{doing}: {failure.text}", failure.cure) if line))
         safe = failure.nature is not Nature.REFUSED
-        message = f"no connection: {failure.message}"
+        message = f"{doing}: {failure.message}"
         return AttemptEnd(Outcome.ERROR, error=failure.code or None, message=message, retry_safe=safe)
 
     def _defect(self, error: Exception) -> AttemptEnd:
         """mflow's own fault: said in full in the log. The end of the session undoes what is not committed."""
         self._control.log.say("".join(traceback.format_exception(error)).rstrip())
         message = f"defect of the task type oracle: {type(error).__name__}: {failure_of(error).message}"
-        outcome = Outcome.UNKNOWN if self._control.stage is Stage.COMMITTING else Outcome.ERROR
+        if self._control.earlier is not None:
+            return self._in_doubt(message)
+        outcome = Outcome.ERROR if self._control.stage is Stage.BEFORE else Outcome.UNKNOWN
         return AttemptEnd(outcome, message=message, retry_safe=False)

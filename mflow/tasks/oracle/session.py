@@ -5,7 +5,7 @@ SERIAL# are known before anything of the task is sent.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,14 +27,33 @@ FACTS = "oracle"
 _LONGEST_MARK = 64
 """Bytes of MODULE, ACTION and CLIENT_IDENTIFIER that V$SESSION keeps."""
 
-# ENABLE(NULL): no limit. Any further call is one round trip more.
+# ENABLE(NULL): no limit. Any further call is one round trip more. V$INSTANCE is seldom granted.
 _OPENING = """
+DECLARE
+  l_started VARCHAR2(40);
 BEGIN
   sys.dbms_output.enable(NULL);
   :unique_id := sys.dbms_session.unique_session_id;
   :sid := SYS_CONTEXT('USERENV', 'SID');
   :instance := SYS_CONTEXT('USERENV', 'INSTANCE');
+  :session_user := SYS_CONTEXT('USERENV', 'SESSION_USER');
+  :audit_id := SYS_CONTEXT('USERENV', 'SESSIONID');
+  :database := SYS_CONTEXT('USERENV', 'DB_UNIQUE_NAME');
+  :pdb := SYS_CONTEXT('USERENV', 'CON_NAME');
+  :host := SYS_CONTEXT('USERENV', 'SERVER_HOST');
+  BEGIN
+    EXECUTE IMMEDIATE 'SELECT TO_CHAR(startup_time, ''YYYY-MM-DD HH24:MI:SS'') FROM v$instance' INTO l_started;
+  EXCEPTION
+    WHEN OTHERS THEN
+      l_started := NULL;
+  END;
+  :started := l_started;
 END;"""
+
+_SAID = (
+    *("unique_id", "sid", "instance", "session_user", "audit_id"),
+    *("database", "pdb", "host", "started"),
+)
 
 # Granted to PUBLIC; only for thick mode, whose client does not tell.
 _SERIAL = "BEGIN :serial := sys.dbms_debug_jdwp.current_session_serial; END;"
@@ -64,7 +83,7 @@ def _cut(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SessionId:
-    """Which session, without doubt as long as its instance runs."""
+    """Which session, without doubt as long as its instance runs; and which instance of which database that is."""
 
     sid: int
     serial: int | None  # None: it could not be found out
@@ -72,6 +91,11 @@ class SessionId:
     user: str = ""
     unique_id: str = ""  # DBMS_SESSION.UNIQUE_SESSION_ID
     client_identifier: str = ""
+    audit_id: str = ""  # AUDSID of V$SESSION
+    database: str = ""  # DB_UNIQUE_NAME: a standby has another
+    pdb: str = ""
+    host: str = ""  # of the instance
+    started: str = ""  # the instance, by its own clock; "": V$INSTANCE is not granted
 
     def __str__(self) -> str:
         serial = "unknown" if self.serial is None else self.serial
@@ -90,8 +114,8 @@ class SessionId:
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> "SessionId | None":
         """What was kept of a session; None if these facts name none."""
-        numbers = [facts.get(name) for name in ("sid", "serial", "instance")]
-        texts = [facts.get(name, "") for name in ("user", "unique_id", "client_identifier")]
+        numbers = [facts.get(name) for name in cls.__slots__[:3]]
+        texts = [facts.get(name) or "" for name in cls.__slots__[3:]]
         sid, serial, instance = numbers
         if not (isinstance(sid, int) and isinstance(serial, int | None) and isinstance(instance, int)):
             return None
@@ -144,8 +168,15 @@ class Session:
             self.connection.close()
 
 
-def open_session(driver: Any, source: Datasource, marks: Marks) -> Session:
-    """Connect and mark, one round trip beyond the login. Raises the driver's errors, OSError or ValueError."""
+class SettingFailed(Exception):
+    """A statement of `session_sql` failed; the cause is the driver's error."""
+
+
+def open_session(driver: Any, source: Datasource, marks: Marks, settings: Sequence[str] = ()) -> Session:
+    """Connect and mark, one round trip beyond the login; then one for the schema and for each of the `settings`.
+
+    Raises the driver's errors, OSError, ValueError, or SettingFailed.
+    """
     choose = schema_statement(source)
     connection = connect(driver, source)
     try:
@@ -153,9 +184,14 @@ def open_session(driver: Any, source: Datasource, marks: Marks) -> Session:
         connection.action = marks.action
         connection.client_identifier = marks.client_identifier
         identity = _identify(driver, connection, marks)
-        if choose is not None:
-            with connection.cursor() as cursor:
+        with connection.cursor() as cursor:
+            if choose is not None:
                 cursor.execute(choose)
+            for number, setting in enumerate(settings, 1):
+                try:
+                    cursor.execute(setting)
+                except Exception as error:
+                    raise SettingFailed(f"session_sql, statement {number}") from error
     except BaseException:
         with suppress(Exception):
             connection.close()
@@ -165,15 +201,16 @@ def open_session(driver: Any, source: Datasource, marks: Marks) -> Session:
 
 def _identify(driver: Any, connection: "Connection", marks: Marks) -> SessionId:
     with connection.cursor() as cursor:
-        said = {name: cursor.var(str) for name in ("unique_id", "sid", "instance")}
-        cursor.execute(_OPENING, said)
+        answers = {name: cursor.var(str) for name in _SAID}
+        cursor.execute(_OPENING, answers)
+        said = {name: answer.getvalue() or "" for name, answer in answers.items()}
         return SessionId(
-            sid=int(said["sid"].getvalue()),
+            sid=int(said["sid"]),
             serial=_serial(driver, connection),
-            instance=int(said["instance"].getvalue() or 1),
-            user=connection.username or "",
-            unique_id=said["unique_id"].getvalue() or "",
+            instance=int(said["instance"] or 1),
+            user=said["session_user"] or connection.username or "",
             client_identifier=marks.client_identifier,
+            **{name: said[name] for name in _SAID if name not in ("sid", "instance", "session_user")},
         )
 
 

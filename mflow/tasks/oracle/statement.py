@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
-from mflow.tasks.oracle.scanning import Token, alone_on_line, significant, words
+from mflow.tasks.oracle.scanning import Kind, Token, alone_on_line, significant, words
 from mflow.tasks.oracle.sqlplus import Act, recognise
 
 _DDL = frozenset(
@@ -77,13 +77,67 @@ class Statement:
 
     @property
     def commits(self) -> bool:
-        """Whether it surely commits by itself. A procedure that it calls may do so, too: nobody can tell."""
+        """Whether it surely commits by itself."""
         said = _head(self.text, 0)
         if self.is_block and said[:1] != ["CREATE"]:
             return "COMMIT" in words(self.text)
         if said[:2] in (["ALTER", "SESSION"], ["ALTER", "SYSTEM"]):
             return False
         return bool(said) and (said[0] in _DDL or said[0] == "COMMIT")
+
+    @property
+    def may_commit(self) -> bool:
+        """Whether it commits by itself, or may: what a procedure does that it calls cannot be seen.
+
+        A function that SQL calls cannot commit (ORA-14552), nor can a trigger (ORA-04092), but for autonomous
+        transactions, which nobody sees from here.
+        """
+        said = _head(self.text, 0)
+        if said[:2] in (["WITH", "FUNCTION"], ["WITH", "PROCEDURE"]):
+            return False
+        if self.is_block:
+            return not _is_plain_block(self.text)
+        return said[:2] != ["ALTER", "SESSION"] and said[:1] not in _PLAIN
+
+
+_PLAIN = [
+    *(["DELETE"], ["EXPLAIN"], ["INSERT"], ["LOCK"], ["MERGE"]),
+    *(["ROLLBACK"], ["SAVEPOINT"], ["SELECT"], ["SET"], ["UPDATE"], ["WITH"]),
+]
+"""First words of statements that commit nothing."""
+
+_PLAIN_CALLS = re.compile(
+    r"(sys\.)?(dbms_(output|session|application_info)\.\w+|dbms_lock\.sleep)|raise_application_error|null",
+    re.IGNORECASE,
+)
+"""What else a block may do without a commit."""
+
+
+def _is_plain_block(text: str) -> bool:
+    """`BEGIN`, statements of SQL and calls that are known, `END;`: anything cleverer might commit."""
+    pieces: list[list[Token]] = [[]]
+    for token in significant(text):
+        if token.text == ";":
+            pieces.append([])
+        else:
+            pieces[-1].append(token)
+    first, last, rest = pieces[0], pieces[-2:], pieces[1:-2]
+    if len(pieces) < 3 or first[0].text.upper() != "BEGIN" or last[1]:
+        return False
+    ends = [token.text.upper() for token in last[0]] == ["END"]
+    return ends and all(map(_is_plain, [first[1:], *rest]))
+
+
+def _is_plain(piece: list[Token]) -> bool:
+    if not piece:
+        return False
+    if piece[0].kind is Kind.WORD and [piece[0].text.upper()] in _PLAIN and piece[0].text.upper() != "WITH":
+        return True
+    at = next((no for no, token in enumerate(piece) if token.text == "("), len(piece))
+    name = "".join(token.text for token in piece[:at])
+    # A function among a call's arguments is no part of SQL, and may commit.
+    values = all(token.kind is not Kind.WORD or token.text.isdigit() for token in piece[at:])
+    return bool(_PLAIN_CALLS.fullmatch(name)) and values
 
 
 def is_known(text: str, start: int) -> bool:
