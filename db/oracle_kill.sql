@@ -10,8 +10,13 @@
 --     code may set another module).
 -- Without this file mflow only cancels the running call, and reports as UNKNOWN what does not heed that.
 
+-- It may be run again, e.g. in a newer version.
+
 -- 1. The owner. Before 18c there is no NO AUTHENTICATION: create it with any password and ACCOUNT LOCK instead.
+--    ORA-01920 (it is there already) does no harm; any other error is met again at the next step, which ends this.
+WHENEVER SQLERROR CONTINUE
 CREATE USER mflow_sessions NO AUTHENTICATION;
+WHENEVER SQLERROR EXIT FAILURE ROLLBACK
 
 -- Directly, not through a role: roles do not count in a definer's procedure.
 GRANT ALTER SYSTEM TO mflow_sessions;
@@ -43,20 +48,30 @@ BEGIN
 END;
 /
 
--- 3. Tells what has become of one: GONE, or STATUS of V$SESSION. Only of the caller's own sessions.
+SHOW ERRORS PROCEDURE mflow_sessions.mflow_kill_session
+
+-- 3. Tells what has become of one: GONE, or STATUS of V$SESSION; of another user's only that it is there (HIDDEN).
 CREATE OR REPLACE FUNCTION mflow_sessions.mflow_session_state (
   p_sid IN NUMBER,
   p_serial IN NUMBER,
   p_instance IN NUMBER
 ) RETURN VARCHAR2 AUTHID DEFINER IS
+  l_there NUMBER;
   l_state VARCHAR2(20);
 BEGIN
-  SELECT COALESCE(MAX(status), 'GONE') INTO l_state FROM sys.gv_$session
+  SELECT COUNT(*) INTO l_there FROM sys.gv_$session
+  WHERE inst_id = p_instance AND sid = p_sid AND serial# = p_serial;
+  IF l_there = 0 THEN
+    RETURN 'GONE';
+  END IF;
+  SELECT COALESCE(MAX(status), 'HIDDEN') INTO l_state FROM sys.gv_$session
   WHERE inst_id = p_instance AND sid = p_sid AND serial# = p_serial
     AND username = SYS_CONTEXT('USERENV', 'SESSION_USER');
   RETURN l_state;
 END;
 /
+
+SHOW ERRORS FUNCTION mflow_sessions.mflow_session_state
 
 -- 4. mflow calls both without an owner's name.
 CREATE OR REPLACE PUBLIC SYNONYM mflow_kill_session FOR mflow_sessions.mflow_kill_session;

@@ -30,6 +30,8 @@ def test_thin_mode_is_given_all_that_is_set() -> None:
         "wallet_password": "x",
         "tcp_connect_timeout": 20.0,
     }
+    in_band = dataclasses.replace(SOURCE, disable_oob=True)
+    assert login_arguments(in_band, 20.0) == {**login_arguments(SOURCE, 20.0), "disable_oob": True}
     assert login_arguments(Datasource("a", "h/s"), 1.0) == {"dsn": "h/s", "tcp_connect_timeout": 1.0}
 
 

@@ -49,6 +49,8 @@ def test_all_keys() -> None:
             thick="client",
             expire_time_minutes="4",
             schema="MFLOW_OWNER",
+            disable_oob="yes",
+            session_sql=["ALTER SESSION SET NLS_SORT = BINARY", "BEGIN p; END;"],
         )
     )
     assert problems == []
@@ -63,10 +65,18 @@ def test_all_keys() -> None:
         thick="/conf/client",
         expire_time_minutes=4,
         schema="MFLOW_OWNER",
+        disable_oob=True,
+        session_sql=("ALTER SESSION SET NLS_SORT = BINARY", "BEGIN p; END;"),
     )
     assert found.secrets == {"hunter2", "open"}
     assert "hunter2" not in repr(found.usable)
     assert "open" not in repr(found.usable)
+
+
+def test_session_sql_may_be_one_statement() -> None:
+    found, problems = read(connection(session_sql="ALTER SESSION SET NLS_SORT = BINARY"))
+    assert problems == []
+    assert found.usable["mflow"].session_sql == ("ALTER SESSION SET NLS_SORT = BINARY",)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +209,9 @@ class TestPasswordFile:
             connection(expire_time_minutes=-1),
             "connections[0].expire_time_minutes: must be at least 0, not -1",
         ),
+        (connection(session_sql=""), "connections[0].session_sql[0]: must not be empty"),
+        (connection(session_sql=["", "x"]), "connections[0].session_sql[0]: must not be empty"),
+        (connection(session_sql={"a": 1}), "connections[0].session_sql: must be a list, not an object"),
         (connection(schema="a b"), 'connections[0].schema: must be the name of an Oracle schema, not "a b"'),
         (connection(password=None), 'connections[0]: the key "password" is missing (or "password_file")'),
         (

@@ -1,13 +1,16 @@
 """Fixtures: attempts of an oracle task against the Oracle under test."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cli.project import Project
 from tests.store.databases import Control
-from tests.tasks.oracle_bench import Attempts, Database, oracle_source
+from tests.tasks.oracle_bench import PATIENCE_SECONDS, Attempts, Database, oracle_source
+from tests.tasks.oracle_site import Start, with_connections
 
 
 @pytest.fixture
@@ -36,4 +39,38 @@ def control(database: Database) -> Iterator[Control]:
     control.calm()
     yield control
     control.calm()
+    control("kill", module="mflow")  # what a dead client has left
     assert control("internal_errors") == []
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A folder whose oracle.json names the database under test."""
+    return with_connections(Project(tmp_path), oracle_source())
+
+
+@pytest.fixture
+def start(project: Project) -> Iterator[Start]:
+    """Starts mflow; what a failed test leaves running is stopped."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*words: str) -> "subprocess.Popen[str]":
+        started.append(project.start(*words))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        if each.poll() is None:
+            each.terminate()
+        each.communicate(timeout=PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def locked(database: Database) -> Iterator[Database]:
+    """One row, 0, that another session has locked until it commits."""
+    database.execute("INSERT INTO mflow_test_t VALUES (0)")
+    other = Database(oracle_source())
+    with other.connection.cursor() as cursor:
+        cursor.execute("UPDATE mflow_test_t SET a = a")
+    yield other
+    other.close()

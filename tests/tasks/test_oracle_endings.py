@@ -11,10 +11,9 @@ import pytest
 from mflow.core.contracts import StopStep
 from mflow.core.model import AttemptEnd
 from mflow.core.states import Outcome
-from mflow.tasks.oracle.script import split
-from mflow.tasks.oracle.statement import Statement
 from tests.store.databases import Control
 from tests.tasks.oracle_bench import PATIENCE_SECONDS, Attempts, Database
+from tests.tasks.oracle_site import install_kill
 
 pytestmark = [
     pytest.mark.oracle,
@@ -22,7 +21,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-_KILL_SQL = Path(__file__).parents[2] / "db" / "oracle_kill.sql"
 _SAY_SO = "DBMS_APPLICATION_INFO.SET_CLIENT_INFO('asleep')"
 _SLEEP = f"BEGIN INSERT INTO mflow_test_t VALUES (1); {_SAY_SO}; DBMS_SESSION.SLEEP(50); END;"
 _INSERT = "INSERT INTO mflow_test_t VALUES (1)"
@@ -38,16 +36,6 @@ def _await_call(database: Database, attempts: Attempts) -> None:
             return
         time.sleep(0.02)
     raise AssertionError(f"the call did not begin: {attempts.text}")
-
-
-def _install_kill(database: Database) -> None:
-    """The two procedures of db/oracle_kill.sql, in the user's own schema."""
-    for step in split(_KILL_SQL.read_text("utf-8")).steps:
-        assert isinstance(step, Statement)
-        if step.is_block:
-            database.execute(
-                step.text.replace("mflow_sessions.", "").replace("sys.gv_$session", "gv$session")
-            )
 
 
 def _rows(database: Database) -> list[tuple[Any, ...]]:
@@ -121,7 +109,7 @@ def _stop_what_does_not_answer(
 def test_a_call_that_does_not_end_is_killed_by_the_dbas_procedure(
     attempts: Attempts, database: Database, control: Control
 ) -> None:
-    _install_kill(database)
+    install_kill(database)
     end = _stop_what_does_not_answer(attempts, database, control)
     assert end.outcome is Outcome.CANCELLED
     assert end.message is not None
@@ -180,7 +168,7 @@ def test_what_cannot_be_looked_up_is_unknown(
 def test_the_state_function_serves_where_the_views_are_not_granted(
     attempts: Attempts, database: Database, control: Control
 ) -> None:
-    _install_kill(database)
+    install_kill(database)
     attempts.start(command=_SLEEP)
     _await_call(database, attempts)
     control("fail", regex="(?i)^select status from g?v\\$session", code=942, times=1000)
@@ -193,7 +181,7 @@ def test_the_state_function_serves_where_the_views_are_not_granted(
 
 
 def test_the_procedure_ends_only_sessions_of_mflow(database: Database) -> None:
-    _install_kill(database)
+    install_kill(database)
     ((sid, serial),) = database.select(
         "SELECT sid, serial# FROM v$session WHERE sid = SYS_CONTEXT('USERENV', 'SID')"
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import oracledb
 import pytest
 
 from mflow.core.contracts import Job, StopStep
@@ -18,9 +19,16 @@ from mflow.core.oracle_errors import Nature
 from mflow.core.states import Outcome
 from mflow.tasks.oracle.connection import connect
 from mflow.tasks.oracle.control import Control, Stage
-from mflow.tasks.oracle.earlier import Trace, committed_mark, committing_mark, read_trace
+from mflow.tasks.oracle.earlier import (
+    Trace,
+    committed_mark,
+    committing_mark,
+    read_trace,
+    ready_mark,
+    sending_mark,
+)
 from mflow.tasks.oracle.execution import made_by
-from mflow.tasks.oracle.failure import failure_of
+from mflow.tasks.oracle.failure import failure_in_session, failure_of
 from mflow.tasks.oracle.log import Log, cell, table
 from mflow.tasks.oracle.plan import Plan, read_plan
 from mflow.tasks.oracle.session import Marks, SessionId
@@ -183,6 +191,44 @@ def test_the_drivers_own_errors_have_the_code_that_people_know() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        BrokenPipeError(32, "Broken pipe"),
+        TimeoutError(110, "Connection timed out"),
+        ConnectionResetError(104, "Connection reset by peer"),
+        OSError(113, "No route to host"),
+        oracledb.InternalError(
+            _Detail("DPY-5000: internal error: unknown protocol message type 0", 0, "DPY-5000")
+        ),
+    ],
+)
+def test_in_a_session_what_is_no_word_of_the_server_is_a_loss(error: Exception) -> None:
+    failure = failure_in_session(error, oracledb)
+    assert (failure.code, failure.lost, failure.is_the_servers) == ("DPY-4011", True, False)
+    assert failure.leaves_commit_open
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("ORA-01013: user requested cancel of current operation", 1013),
+        ("ORA-12801: error signaled in parallel query server P000\nORA-01013: user requested cancel", 12801),
+        ("ORA-20001: load failed: ORA-01013: user requested cancel", 20001),
+    ],
+)
+def test_a_cancel_is_known_in_all_its_disguises(text: str, number: int) -> None:
+    failure = failure_in_session(oracledb.DatabaseError(_Detail(text, number, f"ORA-{number:05}")), oracledb)
+    assert failure.is_cancel
+    assert failure.leaves_commit_open  # a break that came beside a COMMIT does not tell whether that was done
+
+
+def test_a_refused_commit_was_not_done() -> None:
+    failure = failure_of(Exception(_Detail("ORA-02091: transaction rolled back", 2091, "ORA-02091")))
+    assert failure.is_the_servers
+    assert not failure.leaves_commit_open
+
+
 def test_conflicts() -> None:
     assert failure_of(Exception(_Detail("ORA-00060: deadlock", 60, "ORA-00060"))).is_conflict
     assert not failure_of(Exception(_Detail("ORA-00054: busy", 54, "ORA-00054"))).is_conflict
@@ -257,6 +303,9 @@ def test_a_session_is_kept_as_facts_and_comes_back() -> None:
     assert SessionId.from_facts(_SESSION.as_facts()) == _SESSION
     assert SessionId.from_facts({"sid": "1, 2' --", "serial": 1, "instance": 1}) is None
     assert SessionId.from_facts({}) is None
+    assert SessionId.from_facts({"sid": 1, "serial": 2, "instance": 3}) == SessionId(
+        1, 2, 3
+    )  # of an older mflow
     assert _SESSION.kill_statement == "ALTER SYSTEM KILL SESSION '120,1120,@2' IMMEDIATE;"
 
 
@@ -312,6 +361,10 @@ def test_what_a_create_makes(text: str, made: tuple[str | None, str]) -> None:
 
 # ------------------------------------------------------------------------------------------------- traces
 
+_READY = ready_mark("mflow:ab:0:1")
+_PLAIN = sending_mark("mflow:ab:0:1", 1, 2, commits=False)
+_OWN = sending_mark("mflow:ab:0:1", 2, 2, commits=True)
+
 
 @pytest.mark.parametrize(
     ("lines", "trace"),
@@ -320,6 +373,13 @@ def test_what_a_create_makes(text: str, made: tuple[str | None, str]) -> None:
         ((committing_mark("mflow:ab:0:1"),), Trace.COMMITTING),
         ((committing_mark("mflow:ab:0:1"), committed_mark("mflow:ab:0:1")), Trace.COMMITTED),
         ((committed_mark("mflow:cd:0:1"),), Trace.NEITHER),
+        ((_READY,), Trace.UNSENT),
+        ((ready_mark("mflow:cd:0:1"),), Trace.NEITHER),
+        ((_READY, _PLAIN), Trace.UNDONE),
+        ((_READY, _PLAIN, _OWN), Trace.SENT),
+        ((_OWN,), Trace.SENT),
+        ((_PLAIN,), Trace.NEITHER),  # what was before it is cut off
+        ((_READY, _OWN, committing_mark("mflow:ab:0:1")), Trace.COMMITTING),
     ],
 )
 def test_a_log_tells_how_far_an_attempt_had_come(

@@ -3,82 +3,19 @@
 import json
 import os
 import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mflow.core.model import Datasource
 from tests.cli.project import Project
 from tests.store.databases import Control
 from tests.tasks.oracle_bench import PATIENCE_SECONDS, Database, oracle_source
+from tests.tasks.oracle_site import Start, holder_of, wait_until, with_connections
 
 pytestmark = pytest.mark.oracle
 
 _UPDATE = "begin \n update mflow_test_t set a = a + 1; \n end;"
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """A folder whose oracle.json names the database under test."""
-    project = Project(tmp_path)
-    return _with_connections(project, oracle_source())
-
-
-Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start(project: Project) -> Iterator[Start]:
-    """Starts mflow; what a failed test leaves running is stopped."""
-    started: list[subprocess.Popen[str]] = []
-
-    def begin(*words: str) -> "subprocess.Popen[str]":
-        started.append(project.start(*words))
-        return started[-1]
-
-    yield begin
-    for each in started:
-        if each.poll() is None:
-            each.terminate()
-        each.communicate(timeout=PATIENCE_SECONDS)
-
-
-@pytest.fixture
-def locked(database: Database) -> Iterator[Database]:
-    """One row, 0, that another session has locked until it commits."""
-    database.execute("INSERT INTO mflow_test_t VALUES (0)")
-    other = Database(oracle_source())
-    with other.connection.cursor() as cursor:
-        cursor.execute("UPDATE mflow_test_t SET a = a")
-    yield other
-    other.close()
-
-
-def _with_connections(project: Project, *sources: Datasource) -> Project:
-    connections = [
-        {
-            "name": each.name,
-            "connection_string": each.connection_string,
-            "user": each.user,
-            "password": each.password,
-        }
-        for each in sources
-    ]
-    project.file("oracle.json", {"connections": connections})
-    (project.folder / "oracle.json").chmod(0o600)
-    return project
-
-
-def _await(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def _waits_for_lock(database: Database) -> bool:
@@ -94,17 +31,6 @@ def _task(project: Project) -> Any:
 
 def _log(project: Project, attempt: int = 1) -> str:
     return project.mflow("logs", "1", "load", "--attempt", str(attempt)).out
-
-
-def _holder_of(log: str) -> int:
-    """The process that writes to an attempt's log."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if any(os.path.realpath(each) == log for each in process.glob("fd/*")):
-                return int(process.name)
-        except OSError:
-            continue
-    raise AssertionError(f"nobody writes to {log}")
 
 
 def test_the_origins_tasks(project: Project, database: Database) -> None:
@@ -131,12 +57,12 @@ def test_an_attempt_goes_on_without_its_supervisor_and_is_adopted(
 ) -> None:
     project.tasks(load={"type": "oracle", "command": _UPDATE, "db": "siper_fisco"})
     supervisor = start("run")
-    _await(lambda: _waits_for_lock(database))
+    wait_until(lambda: _waits_for_lock(database))
     supervisor.kill()
     supervisor.communicate()
     resumed = start("resume", "1")
     assert resumed.stderr is not None
-    _await(lambda: "adopted" in (resumed.stderr.readline() if resumed.stderr else ""))
+    wait_until(lambda: "adopted" in (resumed.stderr.readline() if resumed.stderr else ""))
     locked.connection.commit()
     _, err = resumed.communicate(timeout=PATIENCE_SECONDS)
     assert resumed.returncode == 0, err
@@ -149,7 +75,7 @@ def test_a_cancel_ends_the_work_in_the_database(
 ) -> None:
     project.tasks(load={"type": "oracle", "command": _UPDATE, "db": "siper_fisco"})
     supervisor = start("run")
-    _await(lambda: _waits_for_lock(database))
+    wait_until(lambda: _waits_for_lock(database))
     assert project.mflow("cancel", "1").code == 0
     supervisor.communicate(timeout=PATIENCE_SECONDS)
     assert supervisor.returncode == 1
@@ -175,9 +101,9 @@ def test_after_its_workers_death_the_session_is_ended_before_the_next_try(
 ) -> None:
     project.tasks(load={"type": "oracle", "command": _UPDATE, "db": "siper_fisco", "retries": 1})
     supervisor = start("run")
-    _await(lambda: _waits_for_lock(database))
-    os.kill(_holder_of(_task(project)["log"]), signal.SIGKILL)
-    _await(lambda: " is gone" in _log(project, 2) and _waits_for_lock(database))
+    wait_until(lambda: _waits_for_lock(database))
+    os.kill(holder_of(_task(project)["log"]), signal.SIGKILL)
+    wait_until(lambda: " is gone" in _log(project, 2) and _waits_for_lock(database))
     locked.connection.commit()
     supervisor.communicate(timeout=PATIENCE_SECONDS)
     assert supervisor.returncode == 0
@@ -190,7 +116,7 @@ def test_no_secret_is_written_anywhere(project: Project, database: Database, con
     user = f"MFLOW_S{os.urandom(4).hex().upper()}"
     control("create_user", user=user, password=password)
     source = replace(oracle_source(), user=user, password=password)
-    _with_connections(project, replace(source, name="a"), replace(source, name="b", password=wrong))
+    with_connections(project, replace(source, name="a"), replace(source, name="b", password=wrong))
     echo = (
         "begin dbms_output.put_line('the token is ' || :token); raise_application_error(-20001, :token); end;"
     )

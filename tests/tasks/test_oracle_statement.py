@@ -84,3 +84,53 @@ def test_titles(text: str, title: str) -> None:
 )
 def test_what_commits_by_itself(text: str, commits: bool) -> None:
     assert read_command(text).commits is commits
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "insert into commit_log values ('commit')",
+        "update t set a = f(a)",
+        "merge into t using u on (t.a = u.a) when matched then update set b = 1",
+        "select f(a) from t",
+        "with x as (select 1 a from dual) select * from x",
+        "with function f return number is begin return 1; end; select f from dual",
+        "lock table t in exclusive mode",
+        "alter session set nls_date_format = 'YYYY'",
+        "begin null; end;",
+        "begin update t set a = 1; /* commit; */ delete from u; end;",
+        "begin insert into t values (f(1)); dbms_output.put_line('done'); sys.dbms_session.sleep(:n); end;",
+    ],
+)
+def test_what_commits_nothing_by_itself(text: str) -> None:
+    assert not read_command(text).may_commit
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "begin p; end;",
+        "begin insert into t values (1); commit; end;",
+        "begin siper.p(1); end;",
+        "begin dbms_output.put_line(f); end;",
+        "begin dbms_output.put_line(f(1)); end;",
+        'begin dbms_output.put_line("F"); end;',
+        "begin dbms_lock.allocate_unique('x', :h); end;",
+        "begin execute immediate 'truncate table t'; end;",
+        "declare x number := f; begin null; end;",
+        "begin if f then null; end if; end;",
+        "begin update t set a = 1; exception when others then p; end;",
+        "begin begin commit; end; end;",
+        "<<a>> begin null; end;",
+        "call p()",
+        "exec p(1)",
+        "commit",
+        "truncate table t",
+        "create table t (a number)",
+        "alter system kill session '1,2'",
+        "create procedure p is begin null; end;",
+        "grant select on t to u",
+    ],
+)
+def test_what_may_commit_by_itself(text: str) -> None:
+    assert read_command(text).may_commit

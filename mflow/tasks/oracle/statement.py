@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
 from mflow.tasks.oracle.scanning import Kind, Token, alone_on_line, significant, words
 from mflow.tasks.oracle.sqlplus import Act, recognise
@@ -136,7 +136,10 @@ def _is_plain(piece: list[Token]) -> bool:
     at = next((no for no, token in enumerate(piece) if token.text == "("), len(piece))
     name = "".join(token.text for token in piece[:at])
     # A function among a call's arguments is no part of SQL, and may commit.
-    values = all(token.kind is not Kind.WORD or token.text.isdigit() for token in piece[at:])
+    values = all(
+        token.kind not in (Kind.WORD, Kind.QUOTED) or token.text.isdigit() or before.text == ":"
+        for before, token in pairwise(piece[max(0, at - 1) :])
+    )
     return bool(_PLAIN_CALLS.fullmatch(name)) and values
 
 
