@@ -26,6 +26,7 @@ def cancel(
     config: ConfigOption = None,
 ) -> None:
     """End a run: its tasks are ended, what has not been started stays so."""
+    from mflow.cli.children import end_children
     from mflow.cli.database import locate_database, used_options
     from mflow.cli.end_order import EndOrder, is_over
 
@@ -46,6 +47,7 @@ def cancel(
             return
         else:
             seen = order.wait()
+    end_children(store, seen, order.commands)  # if its supervisor has not come to that yet
     print(f"run {run_id} has ended: {seen.state}")
 
 

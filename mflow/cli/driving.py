@@ -13,6 +13,7 @@ from mflow.cli.boundary import guarded
 from mflow.cli.database import Database
 from mflow.cli.hints import Commands
 from mflow.cli.reporting.outlet import Outlet
+from mflow.core.environment import INHERITED_VARIABLE, inherited
 from mflow.core.errors import StoreError
 from mflow.core.model import Config, Definition, Owner, RunRow, TaskRow
 from mflow.core.secrets import mask, url_for_tasks
@@ -129,6 +130,7 @@ def drive(
 
     settings = around.settings
     environ = task_environ(os.environ, settings.config)
+    environ[INHERITED_VARIABLE] = "".join(inherited(os.environ, run.uid, around.secrets).values())
     assignment = Assignment(
         run=run,
         fence=fence,
@@ -152,8 +154,23 @@ def _driven(assignment: "Assignment", around: Surroundings, cancelling: bool) ->
 
     began = time.monotonic()
     verdict = supervise(assignment, around.database.open_quietly, _reporter(around))
+    if verdict.ending in (Ending.SUCCESS, Ending.FAILED, Ending.CANCELLED):
+        _end_children(assignment.run.id, around)
     _last_words(verdict, assignment, around, time.monotonic() - began)
     return 0 if cancelling and verdict.ending is Ending.CANCELLED else verdict.exit_code
+
+
+def _end_children(run_id: int, around: Surroundings) -> None:
+    from mflow.cli.children import end_children
+
+    try:
+        store = around.database.open_quietly()
+        try:
+            end_children(store, store.read_run(run_id), around.commands)
+        finally:
+            store.close()
+    except StoreError:
+        pass  # they show as interrupted, which they are
 
 
 def task_environ(environ: Mapping[str, str], config: Config) -> dict[str, str]:

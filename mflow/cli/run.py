@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from mflow.cli.database import Database
     from mflow.cli.hints import Commands
+    from mflow.core.calls import Call
     from mflow.core.contracts import NewRun, Store
     from mflow.core.model import RunRow, TaskRow
     from mflow.files.load import Loaded
@@ -61,15 +62,18 @@ def _start(
     from mflow.cli.preflight import require_ready
 
     loaded = load_files(taskfile=taskfile, config=config, datasources=datasources, oneshot=oneshot)
-    require_ready(loaded)
     definition, settings = loaded.definition, loaded.settings
     chosen = choose_database(database, os.environ, settings.datasources, settings.database)
+    commands = used_options(database, datasources, config)
+    call = this_call(loaded, os.environ)
+    if call:
+        _go_on_with_earlier(call, chosen, commands)
+    require_ready(loaded)
     announce(chosen, definition)
     show_warnings(loaded.warnings)
     require_log_directory(settings.config.log_directory)
     ignore_hangups()
-    commands = used_options(database, datasources, config)
-    run, rows = _create(chosen, loaded, commands)
+    run, rows = _create(chosen, loaded, call, commands)
     for text in exposure(definition, settings.config, chosen, run.folder):
         tell(text)
     around = surroundings(chosen, commands, settings, loaded.secrets, os.environ)
@@ -77,7 +81,31 @@ def _start(
     drive(run, run.fence, definition, rows, around, resumed=False)
 
 
-def _create(chosen: "Database", loaded: "Loaded", commands: "Commands") -> "tuple[RunRow, Sequence[TaskRow]]":
+def this_call(loaded: "Loaded", environ: "Mapping[str, str]") -> "Call | None":
+    """The call of a task that this process is; None if no task calls."""
+    if "MFLOW_RUN_ID" not in environ:
+        return None
+    from mflow.core.calls import call_of, parent_of
+
+    parent = parent_of(environ)
+    return call_of(parent, loaded.definition, environ, loaded.secrets) if parent else None
+
+
+def _go_on_with_earlier(call: "Call", chosen: "Database", commands: "Commands") -> None:
+    """With the run that an earlier attempt of the calling task has made by an equal call; returns if there is none."""
+    from mflow.cli.calling import Calling
+    from mflow.engine.supervisor import leave
+
+    store = chosen.open_quietly(create=True)
+    code = Calling(call, store, chosen, commands).go_on()
+    store.close()
+    if code is not None:
+        leave(code)
+
+
+def _create(
+    chosen: "Database", loaded: "Loaded", call: "Call | None", commands: "Commands"
+) -> "tuple[RunRow, Sequence[TaskRow]]":
     """The new run and its tasks in the database, with a folder for its logs."""
     from mflow.cli.boundary import warn
     from mflow.cli.owning import naming_who_is_stopped
@@ -86,7 +114,7 @@ def _create(chosen: "Database", loaded: "Loaded", commands: "Commands") -> "tupl
     store = chosen.open_quietly(create=True)
     for text in store.warnings:
         warn(text)
-    new = _new_run(loaded, os.environ)
+    new = _new_run(loaded, call, os.environ)
     folder = loaded.config.log_directory
     with naming_who_is_stopped(store, commands):
         run = patient(lambda: store.create_run(new, log_directory=folder))
@@ -96,7 +124,7 @@ def _create(chosen: "Database", loaded: "Loaded", commands: "Commands") -> "tupl
     return run, rows
 
 
-def _new_run(loaded: "Loaded", environ: "Mapping[str, str]") -> "NewRun":
+def _new_run(loaded: "Loaded", call: "Call | None", environ: "Mapping[str, str]") -> "NewRun":
     """The run as the database gets it: without literal secrets, and with the run it is a part of, if it is one."""
     from uuid import uuid4
 
@@ -115,6 +143,8 @@ def _new_run(loaded: "Loaded", environ: "Mapping[str, str]") -> "NewRun":
         parent_run=_number(environ.get("MFLOW_RUN_ID")),
         parent_task=environ.get("MFLOW_TASK_ID"),
         parent_attempt=_number(environ.get("MFLOW_ATTEMPT")),
+        parent_uid=call.parent.uid if call else None,
+        call_digest=call.digest if call else None,
         environment=environment_to_json(taken),
     )
 

@@ -42,7 +42,7 @@ class NewRun:
     parent_attempt: int | None = None
     parent_uid: str | None = None
     call_digest: str | None = None
-    call_no: int | None = None
+    call_no: int | None = None  # None: the next of the equal calls of its parent's task
     environment: str | None = field(default=None, repr=False)  # see `core.environment`
 
 
@@ -94,6 +94,18 @@ class Store(Protocol):
         """Insert the run and its tasks, all PENDING, owned by `new.owner` with fence 1; one transaction.
 
         The row's `folder` is `<log_directory>/run-<id>`; the caller may change it with `set_folder`.
+        """
+        ...
+
+    def children(self, run_id: int, uid: str, task: str | None = None) -> Sequence[RunRow]:
+        """The runs that tasks of this run have made in this database, oldest first; all, or those of one task."""
+        ...
+
+    def take_child(self, run_id: int, *, read: int, attempt: int) -> bool:
+        """Make the run one of this attempt of its parent, if it is one of the attempt `read`; False if it is not.
+
+        Compare-and-set: of two calls of one attempt only one takes it. Which of them did cannot be told after a commit
+        whose answer was lost.
         """
         ...
 

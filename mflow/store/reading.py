@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from mflow.core.contracts import AttemptRow
+from mflow.core.contracts import AttemptRow, NewRun
 from mflow.core.model import LOG_FACT, AttemptEnd, Identity, Owner, RunRow, TaskRow
 from mflow.core.states import Outcome, RunState, TaskState
 from mflow.store.clock import utc_now
@@ -119,6 +119,16 @@ _COUNTS = (
 _DEFINITION = sa.select(definitions.c.definition).where(
     definitions.c.run_id == given("run", definitions.c.run_id)
 )
+_CHILDREN = _RUN.where(
+    runs.c.parent_run == given("run", runs.c.parent_run), runs.c.parent_uid == given("uid", runs.c.parent_uid)
+).order_by(runs.c.id)
+_CHILDREN_OF_TASK = _CHILDREN.where(runs.c.parent_task == given("task", runs.c.parent_task))
+_EQUAL_CALLS = sa.select(sa.func.count()).where(
+    runs.c.parent_run == given("run", runs.c.parent_run),
+    runs.c.parent_uid == given("uid", runs.c.parent_uid),
+    runs.c.parent_task == given("task", runs.c.parent_task),
+    runs.c.call_digest == given("digest", runs.c.call_digest),
+)
 _ENVIRONMENT = sa.select(environments.c.environment).where(
     environments.c.run_id == given("run", environments.c.run_id)
 )
@@ -148,6 +158,20 @@ def owned_runs(conn: Connection) -> list[RunRow]:
 def newest_outer_run(conn: Connection, order: Order) -> RunRow | None:
     """Of those that no other run has started; None if there is none."""
     return _one_run(conn.execute(_OUTER.order_by(*order).limit(1)).first())
+
+
+def children(conn: Connection, run_id: int, uid: str, task: str | None) -> list[RunRow]:
+    """The runs that tasks of this run have made, oldest first."""
+    if task is None:
+        return [_run(row) for row in conn.execute(_CHILDREN, parameters(run=run_id, uid=uid))]
+    found = conn.execute(_CHILDREN_OF_TASK, parameters(run=run_id, uid=uid, task=task))
+    return [_run(row) for row in found]
+
+
+def equal_calls(conn: Connection, new: NewRun) -> int:
+    """How many runs the same task has made already by the same call."""
+    who = parameters(run=new.parent_run, uid=new.parent_uid, task=new.parent_task, digest=new.call_digest)
+    return int(conn.execute(_EQUAL_CALLS, who).scalar_one())
 
 
 def newest_runs(conn: Connection, order: Order, limit: int | None) -> list[RunRow]:

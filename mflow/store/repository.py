@@ -78,6 +78,14 @@ _REDEFINE = (
     .where(definitions.c.run_id == sql.given("run", definitions.c.run_id))
     .values(definition=sql.given("definition", definitions.c.definition))
 )
+_TAKE = (
+    runs.update()
+    .where(
+        runs.c.id == sql.given("run", runs.c.id),
+        runs.c.parent_attempt == sql.given("read", runs.c.parent_attempt),
+    )
+    .values(parent_attempt=sql.given("attempt", runs.c.parent_attempt))
+)
 _KEEP = (
     environments.update()
     .where(environments.c.run_id == sql.given("run", environments.c.run_id))
@@ -155,6 +163,8 @@ class SqlStore:
         row = _run_columns(new)
         if run_id is not None:
             row |= {"id": run_id, "folder": _folder(new, log_directory, run_id)}
+        if new.call_digest is not None and new.call_no is None:
+            row["call_no"] = reading.equal_calls(conn, new) + 1
         try:
             inserted = conn.execute(_INSERT_RUN, row)
         except IntegrityError:
@@ -172,6 +182,16 @@ class SqlStore:
             row = reading.run_by_uid(conn, uid)
         assert row is not None
         return row
+
+    def children(self, run_id: int, uid: str, task: str | None = None) -> list[RunRow]:
+        """The runs that tasks of this run have made in this database, oldest first; all, or those of one task."""
+        with self._reading() as conn:
+            return reading.children(conn, run_id, uid, task)
+
+    def take_child(self, run_id: int, *, read: int, attempt: int) -> bool:
+        """By compare-and-set: False if the attempt of the parent is no longer `read`."""
+        with self._writing(run_id) as conn:
+            return conn.execute(_TAKE, parameters(run=run_id, read=read, attempt=attempt)).rowcount == 1
 
     def set_folder(self, run_id: int, fence: int, folder: str) -> None:
         """Keep where the attempts' logs of this run are."""

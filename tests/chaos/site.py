@@ -59,6 +59,10 @@ class Gate:
         """A bash command that tells something."""
         return f"echo {words} > {self._begun}"
 
+    def is_told(self) -> bool:
+        """Whether a task has told something that nobody has heard yet."""
+        return b"\n" in self._heard or bool(select.select([self._hears], [], [], 0)[0])
+
     def told(self) -> str:
         """The next line that a task has told."""
         until = time.monotonic() + PATIENCE_SECONDS

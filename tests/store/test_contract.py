@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from mflow.core.contracts import LEASE_SECONDS, Edit
+from mflow.core.contracts import LEASE_SECONDS, Edit, NewRun
 from mflow.core.errors import RunNotFound, StoreRefused, Superseded
 from mflow.core.model import (
     AttemptEnd,
@@ -17,6 +17,7 @@ from mflow.core.model import (
     Progress,
     Reset,
     RetryPolicy,
+    RunRow,
     Settle,
     Task,
     TaskRow,
@@ -758,3 +759,39 @@ def test_environment_may_be_missing_and_is_replaced_by_the_owner_alone(store: Sq
     with pytest.raises(Superseded):
         store.keep_environment(run.id, 2, "{}")
     assert store.read_environment(run.id) == '{"a":1}'
+
+
+# ----------------------------------------------------------------------------------------------- children
+
+
+def child_of(parent: RunRow, digest: str, attempt: int = 1, task: str = "load ñ") -> NewRun:
+    """A run that a task of another made."""
+    return new_run(
+        parent_run=parent.id,
+        parent_uid=parent.uid,
+        parent_task=task,
+        parent_attempt=attempt,
+        call_digest=digest,
+    )
+
+
+def test_children_are_found_by_number_and_uid_of_their_parent(store: SqlStore) -> None:
+    parent, stranger = create(store), replace(create(store), uid="0" * 32)
+    made = [
+        store.create_run(child_of(parent, digest, task=task), log_directory="/l")
+        for digest, task in (("a" * 64, "x"), ("b" * 64, "x"), ("a" * 64, "y"), ("a" * 64, "x"))
+    ]
+    store.create_run(child_of(stranger, "a" * 64, task="x"), log_directory="/l")
+    assert store.children(parent.id, parent.uid) == made
+    assert store.children(parent.id, parent.uid, "x") == [made[0], made[1], made[3]]
+    assert store.children(parent.id, stranger.uid) == []
+    assert [run.call_no for run in made] == [1, 1, 1, 2]
+
+
+def test_of_two_calls_one_takes_a_child(store: SqlStore) -> None:
+    parent = create(store)
+    made = store.create_run(child_of(parent, "a" * 64), log_directory="/l")
+    assert store.take_child(made.id, read=1, attempt=3)
+    assert not store.take_child(made.id, read=1, attempt=3)
+    assert store.read_run(made.id).parent_attempt == 3
+    assert not store.take_child(made.id, read=1, attempt=2)
