@@ -4,33 +4,25 @@ A write is one transaction that begins with an UPDATE of the run's row under its
 every other writer of the run out until the commit. Each call is one bounded attempt.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
 
-from mflow.core.contracts import AttemptRow, Edit, NewRun, Pulse
-from mflow.core.errors import RunNotFound, StoreError, StoreRefused, StoreUnavailable, Superseded
-from mflow.core.kept import definition_from_json, definition_to_json, graph_from_json
-from mflow.core.model import Batch, Definition, Owner, RunRow, RunSummary, TaskRow
-from mflow.core.states import OVER, RunState, TaskState
+from mflow.core.contracts import Edit, NewRun, Pulse
+from mflow.core.errors import StoreRefused, Superseded
+from mflow.core.kept import definition_to_json
+from mflow.core.model import Batch, Owner, RunRow
+from mflow.core.states import OVER, RunState
 from mflow.core.view import idle_until
 from mflow.store import reading, values
 from mflow.store import statements as sql
 from mflow.store.changes import Changes
 from mflow.store.clock import lease_end, utc_now
-from mflow.store.dialects import Dialect
-from mflow.store.failures import Kind, to_error
-from mflow.store.scripts import READ_VERSION
+from mflow.store.reader import Reader
 from mflow.store.statements import parameters
 from mflow.store.tables import TEXT_BYTES, definitions, environments, runs
-
-One = TypeVar("One")
 
 _INSERT_RUN = runs.insert().values(created_at=utc_now(), lease_until_at=lease_end())
 _SET_FOLDER = runs.update().where(*sql.mine()).values(folder=sql.given("folder", runs.c.folder))
@@ -93,37 +85,8 @@ _KEEP = (
 )
 
 
-class SqlStore:
+class SqlStore(Reader):
     """One repository over one database; see `mflow.core.contracts.Store` for what each method promises."""
-
-    def __init__(self, engine: Engine, dialect: Dialect, url: str, *, warnings: list[str]) -> None:
-        """`warnings` may grow while the database is used."""
-        self.url = url
-        self.warnings = warnings
-        self.engine = engine
-        self.dialect = dialect
-
-    def __repr__(self) -> str:
-        return f"SqlStore({self.url!r})"
-
-    def close(self) -> None:
-        """Let go of the database. Never raises."""
-        try:
-            self.dialect.close()
-            self.engine.dispose()
-        except self.dialect.errors:
-            pass
-
-    def schema_version(self) -> str | None:
-        """The version of the tables; None if they are not there."""
-        with self._reading() as conn:
-            try:
-                found: str | None = conn.exec_driver_sql(READ_VERSION).scalar()
-            except DBAPIError as error:
-                if self.dialect.failure(error).kind is not Kind.OUTDATED:
-                    raise
-                return None
-        return found
 
     def upgrade(self) -> None:
         """Bring the tables to the version needed. In one transaction, where the database can do that with tables."""
@@ -200,89 +163,6 @@ class SqlStore:
             found = conn.execute(_SET_FOLDER, parameters(run=run_id, mine=fence, folder=folder))
             self._require_owned(conn, found.rowcount, run_id, fence)
 
-    def read_run(self, run_id: int) -> RunRow:
-        """The run's row."""
-        with self._reading() as conn:
-            row = reading.run_by_id(conn, run_id)
-            if row is None:
-                raise self._not_found(conn, run_id)
-        return row
-
-    def newest_run(self) -> RunRow | None:
-        """The run that was made last, of those that no other run has started if there are any."""
-        with self._reading() as conn:
-            outer = reading.newest_outer_run(conn, self.dialect.newest_first)
-            found = [] if outer else reading.newest_runs(conn, self.dialect.newest_first, 1)
-        return found[0] if found else outer
-
-    def owned_runs(self) -> list[RunRow]:
-        """The runs that have an owner, alive or not, by their ids."""
-        with self._reading() as conn:
-            return reading.owned_runs(conn)
-
-    def list_runs(self, limit: int | None = None) -> list[RunSummary]:
-        """Newest first, each with the number of its tasks in every state."""
-        with self._reading() as conn:
-            found = reading.newest_runs(conn, self.dialect.newest_first, limit)
-            ids = [run.id for run in found]
-            numbers = reading.counts(conn, min(ids), max(ids)) if found else {}
-        return [RunSummary(run, _all_four(numbers.get(run.id, {}))) for run in found]
-
-    def counts(self, run_id: int) -> dict[TaskState, int]:
-        """How many tasks of the run are in each state; all four, always."""
-        with self._reading() as conn:
-            return _all_four(reading.counts(conn, run_id, run_id).get(run_id, {}))
-
-    def read_tasks(self, run_id: int) -> list[TaskRow]:
-        """All tasks of the run in the order of their numbers, each with its last attempt."""
-        with self._reading() as conn:
-            return reading.all_tasks(conn, run_id)
-
-    def read_task(self, run_id: int, task_id: str) -> TaskRow | None:
-        """One task with its last attempt, or None."""
-        with self._reading() as conn:
-            return reading.task_by_id(conn, run_id, task_id)
-
-    def read_notable(self, run_id: int, limit: int) -> list[TaskRow]:
-        """Of a large run: what runs, then what failed, then what waits for its next try, of each at most `limit`."""
-        with self._reading() as conn:
-            return reading.notable_tasks(conn, run_id, limit)
-
-    def read_running(self, run_id: int) -> list[TaskRow]:
-        """The tasks of the run that are RUNNING."""
-        with self._reading() as conn:
-            return reading.running_tasks(conn, run_id)
-
-    def read_unfinished(self, run_id: int) -> dict[str, TaskState]:
-        """The state of every task that is not SUCCESS, by its id."""
-        with self._reading() as conn:
-            return reading.unfinished(conn, run_id)
-
-    def read_attempts(self, run_id: int, task_no: int) -> list[AttemptRow]:
-        """All attempts of one task, oldest first."""
-        with self._reading() as conn:
-            return reading.task_attempts(conn, run_id, task_no)
-
-    def read_all_attempts(self, run_id: int) -> list[AttemptRow]:
-        """All attempts of the run, by the numbers of their tasks, then oldest first."""
-        with self._reading() as conn:
-            return reading.all_attempts(conn, run_id)
-
-    def read_touched(self, run_id: int, since: datetime) -> tuple[list[TaskRow], datetime | None]:
-        """The tasks that were tried and have changed since then; and when a task had last changed before this look."""
-        with self._reading() as conn:
-            last = reading.last_change(conn, run_id)
-            return reading.touched_tasks(conn, run_id, since), last
-
-    def read_definition(self, run_id: int) -> Definition:
-        """The definition the run was started with, or was last resumed with."""
-        return self._parsed(run_id, definition_from_json)
-
-    def read_environment(self, run_id: int) -> str | None:
-        """What was kept of the environment the run was started in; None of a run that an older mflow began."""
-        with self._reading() as conn:
-            return reading.environment_text(conn, run_id)
-
     def keep_environment(self, run_id: int, fence: int, environment: str) -> None:
         """Keep this text instead."""
         with self._writing(run_id) as conn:
@@ -290,22 +170,6 @@ class SqlStore:
             self._require_owned(conn, owned.rowcount, run_id, fence)
             if conn.execute(_KEEP, parameters(run=run_id, environment=environment)).rowcount == 0:
                 conn.execute(sql.INSERT_ENVIRONMENT, {"run_id": run_id, "environment": environment})
-
-    def read_graph(self, run_id: int) -> list[tuple[str, Sequence[str]]]:
-        """Of every task of the definition: its id, and those that it depends on. Quicker than the definition."""
-        return self._parsed(run_id, graph_from_json)
-
-    def _parsed(self, run_id: int, parse: Callable[[str], One]) -> One:
-        with self._reading() as conn:
-            text = reading.definition_text(conn, run_id)
-            if text is None:
-                raise self._not_found(conn, run_id)
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise StoreRefused(
-                f"{self.url}: the kept definition of run {run_id} is damaged: {error}"
-            ) from error
 
     # -------------------------------------------------------------------------------------- ownership
 
@@ -381,38 +245,6 @@ class SqlStore:
                 changes.set("changed task", sql.CHANGE_TASK, changed)
             changes.set("reset", sql.RESET_TASK, [values.this_task(run_id, one) for one in edit.resets])
 
-    # --------------------------------------------------------------------------------------- in common
-
-    def _reading(self) -> AbstractContextManager[Connection]:
-        return self._transaction(None, write=False)
-
-    def _writing(self, run_id: int | None = None) -> AbstractContextManager[Connection]:
-        return self._transaction(run_id, write=True)
-
-    @contextmanager
-    def _transaction(self, run_id: int | None, *, write: bool) -> Iterator[Connection]:
-        """Committed at the end of the block, rolled back by any exception."""
-        conn, committing = None, False
-        try:
-            conn = self.dialect.begin(self.engine, run_id, write=write)
-            yield conn
-            committing = True
-            self.dialect.commit(conn)
-        except BaseException as error:
-            if conn is not None:
-                self.dialect.rollback(conn)
-            if isinstance(error, self.dialect.errors):
-                raise self._error(error, run_id, write=write, committing=committing) from error
-            raise
-
-    def _error(self, error: Exception, run_id: int | None, *, write: bool, committing: bool) -> StoreError:
-        if isinstance(error, PoolTimeout):
-            return StoreUnavailable(f"{self.url}: no connection became free")
-        failure = self.dialect.failure(error)
-        if write and not committing:
-            failure = self.dialect.name_blocker(self.engine, error, failure, run_id)
-        return to_error(failure.at(self.url), committing=committing and write)
-
     def _require_owned(self, conn: Connection, touched: int, run_id: int, fence: int) -> None:
         if touched != 1:
             self._explain_refusal(conn, run_id, fence, None)
@@ -425,14 +257,6 @@ class SqlStore:
         if row.fence != fence or row.owner is None:
             raise _superseded(run_id, fence, row.fence)
         raise StoreRefused(f"{self.url}: run {run_id} does not go from {row.state} to {to}")
-
-    def _not_found(self, conn: Connection, run_id: int) -> RunNotFound:
-        if self.dialect.is_origins_run(conn, run_id):
-            return RunNotFound(
-                f"{self.url}: run {run_id} is a run of the old tool",
-                hint="It is in the tables TASKS and TASKS_MASTER, which mflow leaves alone.",
-            )
-        return RunNotFound(f"{self.url}: no run {run_id}", hint="`mflow runs` lists those that there are.")
 
 
 class _AlreadyThere(Exception):
@@ -473,7 +297,3 @@ def _superseded(run_id: int, fence: int, now: int) -> Superseded:
         f"run {run_id} is no longer owned by this supervisor (fence {fence}, now {now})",
         hint=f"See who has it: mflow status {run_id}",
     )
-
-
-def _all_four(counts: Mapping[TaskState, int]) -> dict[TaskState, int]:
-    return {state: counts.get(state, 0) for state in TaskState}
