@@ -43,6 +43,8 @@ def read_view(
         now=datetime.now(UTC),
         prospects=foresee(run, rows) if interrupted and counts[TaskState.RUNNING] else {},
         restarted=interrupted and _is_restarted(run),
+        stopped=bool(alive) and _is_stopped(run),
+        stalls=_stalls(rows) if alive and counts[TaskState.RUNNING] else None,
         depends=dict(nodes) if graph else None,
         attempts=_attempts(store, run.id) if attempts else None,
     )
@@ -61,6 +63,18 @@ def gone_tasks(store: SqlStore, run: RunRow, counts: Mapping[TaskState, int]) ->
         return 0
     rows = store.read_running(run.id)
     return sum(one.alive is False for one in foresee(run, rows).values())
+
+
+def _is_stopped(run: RunRow) -> bool:
+    from mflow.engine.ownership import is_stopped
+
+    return is_stopped(run)
+
+
+def _stalls(rows: Iterable[TaskRow]) -> dict[int, str]:
+    from mflow.engine.stalls import stalls
+
+    return stalls(rows)
 
 
 def _is_restarted(run: RunRow) -> bool:

@@ -104,6 +104,9 @@ def _facts(view: RunView) -> Iterator[tuple[str, str]]:
     yield "started", _started(view)
     if run.owner and view.state in (RunState.RUNNING, RunState.PENDING):
         yield "driven by", _owner(run.owner, view.alive)
+        if view.stopped:
+            pid_ = run.owner.identity.pid
+            yield "stopped", f"it does nothing until it goes on (kill -CONT {pid_}) or its place is taken"
     if view.state is RunState.INTERRUPTED:
         yield "interrupted", _interrupted(view)
     if run.cancelled_by:
@@ -228,6 +231,8 @@ def _note(row: TaskRow, view: RunView) -> str:
         where = f"pid {number}, " if prospect.alive and (number := pid(row)) else ""
         return f"{where}{clean(prospect.message)}"
     if row.state is TaskState.RUNNING:
+        if stall := view.stalls.get(row.task_no):
+            return stall
         known = [value for key, value in ids_elsewhere(row).items() if key != "tag"]
         return ", ".join(
             [*(clean(one) for one in known), *([f"pid {number}"] if (number := pid(row)) else [])]
@@ -237,7 +242,10 @@ def _note(row: TaskRow, view: RunView) -> str:
 
 def _advice(view: RunView, commands: Commands) -> Iterator[tuple[str, str]]:
     id_ = view.run.id
-    if view.state is RunState.RUNNING:
+    if view.stopped:
+        yield commands.of("resume --takeover", id_), "ends the stopped supervisor and takes its place"
+        yield commands.of("cancel --takeover", id_), "ends it, the run and its tasks"
+    elif view.state is RunState.RUNNING:
         yield from _advice_while_running(view, commands)
     elif view.state is RunState.INTERRUPTED and view.run.cancelled_by:
         yield commands.of("cancel", id_), "carries the order for its end out"

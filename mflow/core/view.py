@@ -36,6 +36,8 @@ class RunView:
         default_factory=dict
     )  # by task number: RUNNING ones nobody watches
     restarted: bool = False  # the machine of the owner was, since
+    stopped: bool = False  # the owner is there, but stopped
+    stalls: Mapping[int, str] = field(default_factory=dict)  # by task number: what keeps it from going on
     depends: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by id, if it was asked for
     attempts: Mapping[int, Sequence[AttemptRow]] | None = None  # by task number, if they were asked for
 
@@ -50,6 +52,8 @@ def view_run(
     now: datetime,
     prospects: Mapping[int, Prospect] | None = None,
     restarted: bool = False,
+    stopped: bool = False,
+    stalls: Mapping[int, str] | None = None,
     depends: Mapping[str, Sequence[str]] | None = None,
     attempts: Mapping[int, Sequence[AttemptRow]] | None = None,
 ) -> RunView:
@@ -64,6 +68,8 @@ def view_run(
         blocked=blocked,
         prospects=prospects or {},
         restarted=restarted,
+        stopped=stopped,
+        stalls=stalls or {},
         depends=depends or {},
         attempts=attempts,
     )

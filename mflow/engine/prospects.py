@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from mflow.core.model import Identity, RunRow, TaskRow
+from mflow.core.model import RunRow, TaskRow
 from mflow.core.prospect import Prospect, prospect
 from mflow.core.recovery import Sweep, decide
 from mflow.core.states import TaskState
@@ -28,12 +28,5 @@ def _leader_lives(row: TaskRow) -> bool:
     """Whether the process that leads the attempt is there, as far as this machine can tell."""
     if row.worker is None or row.pid is None or row.leader_ticks is None:
         return False
-    leader = Identity(
-        row.worker.host,
-        row.worker.boot_id,
-        row.worker.pid_ns,
-        row.pid,
-        row.leader_ticks,
-        row.worker.machine_id,
-    )
+    leader = replace(row.worker, pid=row.pid, start_ticks=row.leader_ticks)
     return leader.same_kernel(own_identity()) and bool(is_alive(leader))

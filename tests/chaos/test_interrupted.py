@@ -124,6 +124,25 @@ def test_a_stop_is_told_with_its_signal(site: Site, signum: signal.Signals) -> N
     assert (after["interrupted_at"], after["interrupted_by"]) == (None, None)
 
 
+def test_what_is_stopped_is_said_to_be(site: Site) -> None:
+    gate = site.gate("a")
+    site.tasks(a=gate.command())
+    run = site.run()
+    gate.pid()
+    eventually(lambda: site.is_running(1, "a"))
+    worker = site.rows(1)["a"].worker
+    assert worker
+    for process in (run.pid, worker.pid):
+        os.kill(process, signal.SIGSTOP)
+    eventually(lambda: f"kill -CONT {run.pid}" in site.mflow("status", "1").out)
+    eventually(lambda: "its worker is stopped" in line(site, "a"))
+    assert "mflow resume 1 --takeover" in site.mflow("status", "1").out
+    for process in (run.pid, worker.pid):
+        os.kill(process, signal.SIGCONT)
+    gate.open()
+    assert run.end().code == 0
+
+
 def test_idle_time_is_not_taken_for_work(site: Site) -> None:
     site.tasks(a="test -e there")
     assert site.run().end().code == 1

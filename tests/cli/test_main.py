@@ -68,7 +68,7 @@ def test_version(project: Project) -> None:
         (["--nonsense"], "mflow: error: No such option: --nonsense"),
         (["statsu"], "mflow: error: No such command 'statsu'."),
         (["status", "1", "2"], "mflow: error: Got unexpected extra argument"),
-        (["logs"], "mflow: error: Missing argument 'RUN'."),
+        (["cancel"], "mflow: error: Missing argument 'RUN'."),
         (["logs", "1", "a", "--attempt", "x"], "mflow: error: Invalid value for '--attempt'"),
     ],
 )

@@ -103,6 +103,54 @@ def test_ids_ascend_and_the_newest_comes_first(store: SqlStore) -> None:
     assert all(set(each.counts) == set(TaskState) for each in store.list_runs())
 
 
+def test_the_newest_run_is_an_outer_one_if_there_is_any(store: SqlStore) -> None:
+    inner = create(store, 1, parent_run=4711)
+    assert store.newest_run() == inner
+    outer = create(store, 1)
+    create(store, 1, parent_run=outer.id)
+    assert store.newest_run() == outer
+    assert len(store.list_runs()) == 3
+
+
+def test_runs_that_have_an_owner(store: SqlStore) -> None:
+    left, driven = running(store), running(store)
+    store.apply(left.id, 1, Batch(2, release=True))
+    assert [run.id for run in store.owned_runs()] == [driven.id]
+
+
+def test_tasks_that_run(store: SqlStore) -> None:
+    run = running(store)
+    assert store.read_running(run.id) == []
+    store.apply(run.id, 1, Batch(2, claims=(claim(0), claim(1), claim(2))))
+    store.apply(run.id, 1, Batch(3, endings=(success(0),)))
+    assert store.read_running(run.id) == store.read_tasks(run.id)[1:3]
+
+
+def test_all_attempts_of_a_run(store: SqlStore) -> None:
+    run = running(store)
+    assert store.read_all_attempts(run.id) == []
+    store.apply(run.id, 1, Batch(2, claims=(claim(0), claim(1))))
+    store.apply(run.id, 1, Batch(3, endings=(success(0), failure(1)._replace(to=PENDING))))
+    store.apply(run.id, 1, Batch(4, claims=(claim(1, 2),)))
+    assert store.read_all_attempts(run.id) == [
+        *store.read_attempts(run.id, 0),
+        *store.read_attempts(run.id, 1),
+    ]
+
+
+def test_what_was_touched_since_the_last_look(store: SqlStore) -> None:
+    run = running(store)
+    since = datetime(1970, 1, 1, tzinfo=UTC)
+    nothing, last = store.read_touched(run.id, since)
+    assert nothing == []  # not tried yet
+    assert last is not None
+    store.apply(run.id, 1, Batch(2, claims=(claim(1),)))
+    rows, last = store.read_touched(run.id, last)
+    assert rows == [store.read_tasks(run.id)[1]]
+    assert last is not None
+    assert store.read_touched(run.id, last + timedelta(milliseconds=1)) == ([], last)
+
+
 @pytest.mark.oracle
 def test_newest_run_is_the_last_one_made_whatever_its_number(oracle: Database) -> None:
     """A sequence may have been made anew, or hand out numbers that another instance has kept back."""
