@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
 from mflow.cli.hints import Commands
-from mflow.cli.tail import last_lines
+from mflow.cli.tail import disk_is_full, last_lines
 from mflow.cli.wording import clean, ending, names, one_line, plural, tries
 from mflow.core.model import TaskRow
 from mflow.core.states import Outcome, TaskState
@@ -78,5 +79,12 @@ def _log(row: TaskRow, read_tail: ReadTail, hide: Hide) -> Iterator[str]:
     except OSError as error:
         yield f"  its log cannot be read: {clean(row.output)}: {error.strerror}"
         return
-    yield f"  last lines of {clean(row.output)}:" if lines else f"  it printed nothing: {clean(row.output)}"
+    path = clean(row.output)
+    full = f"the disk of {Path(path).parent} is full" if disk_is_full(row.output) else ""
+    if lines:
+        yield f"  last lines of {path}{f' ({full}: what came last may be missing)' if full else ''}:"
+    elif full:
+        yield f"  its log is empty, and {full}, so what it printed may be lost: {path}"
+    else:
+        yield f"  it printed nothing: {path}"
     yield from (f"    | {hide(line)}" for line in lines)

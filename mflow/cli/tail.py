@@ -4,6 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from pathlib import Path
 
 from mflow.cli.wording import clean
 
@@ -11,6 +12,7 @@ _WINDOW = 16384
 """Bytes read at most from the end of a log: a line without end must not fill the screen or the memory."""
 
 _WIDTH = 500
+_BLOCK = 4096
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\^_])")
 """Colours, cursor moves and titles: what ECMA-48 calls control sequences. They say nothing to a reader."""
@@ -24,6 +26,17 @@ def last_lines(path: str, count: int = 10, hide: Callable[[str], str] = str) -> 
     text = hide(_window(path).decode("utf-8", "backslashreplace"))
     lines = [_harmless(line) for line in text.rstrip().split("\n")[-count:]]
     return [] if lines == [""] else lines
+
+
+def disk_is_full(path: str) -> bool:
+    """Whether the disk of a log has no room now: what a task printed may not have got there."""
+    try:
+        disk = os.statvfs(Path(path).parent)
+    except OSError:
+        return False
+    is_root = os.geteuid() == 0
+    blocks, files = (disk.f_bfree, disk.f_ffree) if is_root else (disk.f_bavail, disk.f_favail)
+    return blocks * disk.f_frsize < _BLOCK or (disk.f_files > 0 and not files)
 
 
 def _window(path: str) -> bytes:

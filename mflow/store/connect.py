@@ -117,7 +117,7 @@ def connect_sqlite(path: str, *, create: bool) -> SqlStore:
         read_only = sqlite_file.is_read_only(path)
         warnings = _prepare(path, create=create and not read_only, read_only=read_only)
     except sqlite3.Error as error:
-        raise to_error(sqlite_file.explain(error).at(path)) from error
+        raise to_error(sqlite_file.explain(error, path).at(path)) from error
     except OSError as error:
         raise StoreRefused(f"{path}: {error.strerror}", hint="Name another database.") from error
     dialect = Sqlite()
@@ -131,7 +131,10 @@ def _prepare(path: str, *, create: bool, read_only: bool) -> list[str]:
     shared = sqlite_file.shared_file_system(path)
     if create:
         sqlite_file.make(path, scripts.render_sql("sqlite"), wal=not shared, busy_seconds=BUSY_SECONDS)
-    with closing(sqlite_file.connect(path, busy_seconds=BUSY_SECONDS, read_only=read_only)) as conn:
+    alone = not create and not read_only and sqlite_file.lacks_room(path)
+    with closing(
+        sqlite_file.connect(path, busy_seconds=BUSY_SECONDS, read_only=read_only, alone=alone)
+    ) as conn:
         sqlite_file.require_ours(path, sqlite_file.table_names(conn), VERSION_TABLE)
         change = create or (shared and not read_only)  # a file may have been moved to where WAL is not safe
         mode = sqlite_file.use_journal(conn, wal=not shared) if change else sqlite_file.journal(conn)

@@ -114,6 +114,8 @@ class Sqlite(Dialect):
         self._file: tuple[int, int] | None = None  # which one is open
         self._newest: tuple[int, str] | None = None  # its newest run when it was first looked at
         self._held: tuple[Connection, sqlite3.Cursor] | None = None
+        self._writing = False
+        self._alone = False  # opened for reading only, the disk being full
         self._compiled: dict[Statement, tuple[str, Callable[[Row], Row]]] = {}
 
     def engine(self, path: str, *, read_only: bool = False) -> Engine:
@@ -121,7 +123,7 @@ class Sqlite(Dialect):
         self._path = path
         return sa.create_engine(
             "sqlite://",
-            creator=lambda: sqlite_file.connect(path, busy_seconds=BUSY_SECONDS, read_only=read_only),
+            creator=lambda: self._open(path, read_only=read_only),
             isolation_level="AUTOCOMMIT",
             poolclass=sa.NullPool,
             hide_parameters=True,
@@ -134,8 +136,9 @@ class Sqlite(Dialect):
         The file that has the name then must be the same database: in another one, a run of the same number and
         fence may be somebody else's.
         """
-        if self._held and sqlite_file.which(self._path) != self._file:
+        if self._held and ((write and self._alone) or sqlite_file.which(self._path) != self._file):
             self.close()
+        self._writing = write
         conn, cursor = self._hold(engine)
         if self._newest is None:
             self._newest = sqlite_file.newest_run(cursor)
@@ -165,7 +168,13 @@ class Sqlite(Dialect):
 
     def failure(self, error: BaseException) -> Failure:
         """By SQLite's result code."""
-        return sqlite_file.explain((error.orig if isinstance(error, DBAPIError) else None) or error)
+        cause = (error.orig if isinstance(error, DBAPIError) else None) or error
+        return sqlite_file.explain(cause, self._path)
+
+    def _open(self, path: str, *, read_only: bool) -> sqlite3.Connection:
+        """A run can be looked at though the disk is full and nobody else has the file open."""
+        self._alone = not self._writing and not read_only and sqlite_file.lacks_room(path)
+        return sqlite_file.connect(path, busy_seconds=BUSY_SECONDS, read_only=read_only, alone=self._alone)
 
     def _hold(self, engine: Engine) -> tuple[Connection, sqlite3.Cursor]:
         if self._held is None:

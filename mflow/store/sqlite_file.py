@@ -16,6 +16,7 @@ from mflow.core.errors import StoreOutdated, StoreRefused
 from mflow.store.failures import Failure, Kind
 
 _CACHE_KIB = 8000
+_SHARED_BYTES = 32768  # the smallest `-shm` file
 _MAGIC = b"SQLite format 3\0"
 _DAMAGED = (
     "Nothing was changed. Restore a copy, or recover what can be read with `sqlite3 FILE .recover`, "
@@ -23,8 +24,13 @@ _DAMAGED = (
 )
 
 
-def connect(path: str, *, busy_seconds: float, read_only: bool = False) -> sqlite3.Connection:
-    """A connection that begins and ends its transactions only as told. Never creates the file."""
+def connect(
+    path: str, *, busy_seconds: float, read_only: bool = False, alone: bool = False
+) -> sqlite3.Connection:
+    """A connection that begins and ends its transactions only as told. Never creates the file.
+
+    `alone`: for a reader that shares the file with nobody while it is open, and so needs no memory shared with others.
+    """
     conn = sqlite3.connect(
         _uri(path, read_only),
         uri=True,
@@ -33,6 +39,8 @@ def connect(path: str, *, busy_seconds: float, read_only: bool = False) -> sqlit
         check_same_thread=False,  # opened and checked by one thread, then used by another one alone
     )
     try:
+        if alone:  # before the first look at the file: https://www.sqlite.org/wal.html#noshm
+            conn.execute("PRAGMA locking_mode = EXCLUSIVE")
         for pragma in ("synchronous = FULL", "foreign_keys = ON", f"cache_size = -{_CACHE_KIB}"):
             conn.execute(f"PRAGMA {pragma}")
     except BaseException:
@@ -46,6 +54,25 @@ def _uri(path: str, read_only: bool) -> str:
     unused = read_only and not Path(f"{path}-wal").exists()
     mode = "mode=ro&immutable=1" if unused else f"mode={'ro' if read_only else 'rw'}"
     return f"file:{quote(path)}?{mode}"
+
+
+def lacks_room(path: str) -> bool:
+    """Whether the memory that all users of a WAL file share is not there, and the disk has no room to make it."""
+    shared = Path(f"{path}-shm")
+    try:
+        if shared.exists() and shared.stat().st_size >= _SHARED_BYTES:
+            return False
+        return _room(path) < _SHARED_BYTES
+    except OSError:
+        return False
+
+
+def _room(path: str) -> int:
+    """Bytes that this user may still write to the disk of a file; none if it can hold no more files."""
+    disk = os.statvfs(Path(path).parent)
+    is_root = os.geteuid() == 0
+    files = disk.f_ffree if is_root else disk.f_favail
+    return (disk.f_bfree if is_root else disk.f_bavail) * disk.f_frsize if files or not disk.f_files else 0
 
 
 def which(path: str) -> tuple[int, int] | None:
@@ -234,6 +261,7 @@ def _file_system(path: str, mounts: str) -> str:
 # -------------------------------------------------------------------------------------- what went wrong
 
 _T, _R = Kind.TRANSIENT, Kind.REFUSED
+_GOES_ON = "a run that waits for it goes on by itself when there is some."
 _MEANINGS = {
     sqlite3.SQLITE_BUSY: (
         _T,
@@ -249,7 +277,7 @@ _MEANINGS = {
         "the disk cannot be read or written",
         "Look at the disk and the kernel's log.",
     ),
-    sqlite3.SQLITE_FULL: (_T, "the disk is full", "Make room: the run goes on by itself when there is some."),
+    sqlite3.SQLITE_FULL: (_T, "the disk is full", f"Make room: {_GOES_ON}"),
     sqlite3.SQLITE_CANTOPEN: (
         _T,
         "the file cannot be opened",
@@ -267,10 +295,24 @@ _MEANINGS = {
 }
 
 
-def explain(error: BaseException) -> Failure:
-    """What an error of the driver means, by SQLite's primary result code."""
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+"""What is said where the disk is full: a reader too must make the files beside that of the database."""
+
+
+def explain(error: BaseException, path: str = "") -> Failure:
+    """What an error of the driver means, by SQLite's primary result code; `path` is that of the database."""
     if str(error).startswith("no such table"):
         return Failure(Kind.OUTDATED, f"the tables are missing ({error})")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     kind, text, hint = _MEANINGS.get(code, (_R, "an unexpected error", ""))
+    if code in _NO_ROOM and path and (code == sqlite3.SQLITE_FULL or _is_full(path)):
+        folder = Path(path).parent
+        text, hint = f"the disk of {folder} is full", f"Make room there (df {folder}): {_GOES_ON}"
     return Failure(kind, f"{text} ({error})", hint)
+
+
+def _is_full(path: str) -> bool:
+    try:
+        return _room(path) < _SHARED_BYTES
+    except OSError:
+        return False

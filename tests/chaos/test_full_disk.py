@@ -1,0 +1,78 @@
+"""A disk that is full, under the logs or under the database: what a person is told, and that a run can be looked at."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mflow.core.errors import StoreUnavailable
+from mflow.store.connect import open_store
+from tests.cli.project import Project
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Project]:
+    """A folder on a disk of its own, of 1 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a small disk")
+    yield Project(folder)
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Take all the room there is."""
+    ballast = folder / "ballast"
+    with open(ballast, "wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            return ballast
+    raise AssertionError("it was not full")
+
+
+def test_a_log_that_could_not_be_written_is_not_called_silence(tmp_path: Path, small: Project) -> None:
+    project = Project(tmp_path).file("config.json", {"log_directory": str(small.folder / "logs")})
+    command = f"cat /dev/zero > {small.folder}/ballast; echo why; exit 3"
+    done = project.tasks(a={"command": command}).mflow("run")
+    assert done.code == 1, done
+    said = (
+        f"its log is empty, and the disk of {small.folder}/logs/run-1 is full, so what it printed may be lost"
+    )
+    shown = project.mflow("status").out
+    assert said in done.err.replace("\n", " ") or "what came last may be missing" in done.err
+    assert "it printed nothing" not in done.err + shown
+    (small.folder / "ballast").unlink()
+    assert f"disk of {small.folder}" not in project.mflow("status").out
+
+
+def test_a_run_can_be_looked_at_though_the_disk_of_its_database_is_full(small: Project) -> None:
+    small.tasks(a="echo boom; exit 3", b={"command": "true", "depends": ["a"]}).mflow("run")
+    ballast = fill(small.folder)
+    shown, listed = small.mflow("status"), small.mflow("runs")
+    assert (shown.code, listed.code) == (0, 0), (shown, listed)
+    assert "a FAILED: exit code 3" in shown.out
+    assert " FAILED " in listed.out
+    ballast.unlink()
+    assert small.tasks(a="true", b="true").mflow("resume", "1", "--taskfile", "tasks.json").code == 0
+
+
+def test_what_cannot_be_written_names_the_disk_that_is_full(small: Project) -> None:
+    run_id = small.new_run()
+    small.finish(run_id, None)
+    ballast = fill(small.folder)
+    store = open_store(f"sqlite:///{small.folder}/mflow.db")
+    assert store.read_run(run_id).id == run_id
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match=f"mflow.db: the disk of {small.folder} is full") as caught:
+            store.request_cancel(run_id, "ana@alpha")
+        assert f"Make room there (df {small.folder})" in caught.value.hint
+    ballast.unlink()
+    store.request_cancel(run_id, "ana@alpha")
+    assert store.read_run(run_id).cancelled_by == "ana@alpha"
+    store.close()
