@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ValidationError
 from mflow.core.model import Config, Leftovers, OnSupervisorDeath, RetryPolicy
 from mflow.files.expand import Expanded, expand_env
 from mflow.files.keys import key_table
-from mflow.files.report import Report
+from mflow.files.report import Report, shown
 from mflow.files.retry_keys import WithRetry, merged_policy
 from mflow.files.values import Count, Seconds, Some, Variables, Wait, as_pairs
 from mflow.files.wording import place_of, report_invalid
@@ -38,10 +38,18 @@ class ConfigKeys(WithRetry):
     database_patience_seconds: Wait = 3600.0
 
 
-def read_config(raw: Mapping[str, Any], cwd: str, environ: Mapping[str, str], report: Report) -> Config:
+def read_config(
+    raw: Mapping[str, Any],
+    cwd: str,
+    environ: Mapping[str, str],
+    report: Report,
+    *,
+    elsewhere: bool = False,
+) -> Config:
     """Check the content of config.json; if it is wrong (the report says how), the default is returned.
 
-    Relative paths (`log_directory`, a SQLite file) are relative to `cwd`, as at the origin.
+    Relative paths (`log_directory`, a SQLite file) are relative to `cwd`, as at the origin. If the file is `elsewhere`,
+    in another folder, they draw a warning: what they mean changes with the folder in which a command is typed.
     """
     clean = key_table(ConfigKeys).normalised(raw, "", report)
     try:
@@ -49,7 +57,24 @@ def read_config(raw: Mapping[str, Any], cwd: str, environ: Mapping[str, str], re
     except ValidationError as error:
         report_invalid(error, clean, "", report)
         return default_config(cwd)
-    return _config(keys, cwd, expanded(keys.env, clean, "", report, environ))
+    config = _config(keys, cwd, expanded(keys.env, clean, "", report, environ))
+    if elsewhere:
+        _warn_of_relative(keys, config, report)
+    return config
+
+
+def _warn_of_relative(keys: ConfigKeys, config: Config, report: Report) -> None:
+    """What a relative path is here and now, written so that it is that everywhere."""
+    given = [("log_directory", keys.log_directory, config.log_directory)]
+    if keys.database and config.database:
+        given.append(("database", keys.database, config.database))
+    for key, value, here in given:
+        if key in keys.model_fields_set and here != os.path.normpath(value) and here != value:
+            report.warning(
+                key,
+                f"{shown(value)} is relative to the current folder, not to that of this file, so in another folder it "
+                f'is another place; what it is here, write as "{here}"',
+            )
 
 
 def default_config(cwd: str) -> Config:

@@ -171,6 +171,11 @@ def load_config(path: str, cwd: str, environ: Mapping[str, str]) -> Config:
     return config
 
 
+def _is_folder(path: str, cwd: str) -> bool:
+    """Whether the path is that of this folder, links followed."""
+    return os.path.realpath(path) == os.path.realpath(cwd)
+
+
 def connections_of(task: Task) -> Set[str]:
     """The connections that a task names."""
     name = task.options.get("db")
@@ -208,7 +213,8 @@ class _Reading:
         raw = read_object(file.path, report)
         if raw is None:
             return default_config(request.cwd)
-        config = read_config(raw, request.cwd, request.environ, report)
+        elsewhere = request.search and not _is_folder(os.path.dirname(file.path), request.cwd)
+        config = read_config(raw, request.cwd, request.environ, report, elsewhere=elsewhere)
         if config.database and url_without_password(config.database) != config.database:
             warn_if_others_read(file.path, "database", report)
         return config

@@ -163,3 +163,34 @@ def test_a_password_in_the_database_url_is_not_shown() -> None:
 )
 def test_a_sqlite_file_is_relative_to_the_current_folder(url: str, absolute: str) -> None:
     assert absolute_sqlite(url, "/cwd") == absolute
+
+
+def test_relative_paths_in_a_file_of_another_folder_are_told() -> None:
+    report = Report("/home/config.json")
+    raw = {"log_directory": "logs", "database": "sqlite:///state/mflow.db?timeout=5"}
+    config = read_config(raw, "/cwd", {}, report, elsewhere=True)
+    assert (config.log_directory, config.database) == ("/cwd/logs", "sqlite:////cwd/state/mflow.db?timeout=5")
+    said = (
+        "is relative to the current folder, not to that of this file, so in another folder it is another place; "
+        "what it is here, write as"
+    )
+    url = "sqlite:////cwd/state/mflow.db?timeout=5"
+    assert [(one.place, one.text, one.warning) for one in report.problems] == [
+        ("log_directory", f'"logs" {said} "/cwd/logs"', True),
+        ("database", f'"sqlite:///state/mflow.db?timeout=5" {said} "{url}"', True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {},
+        {"log_directory": "/var/logs", "database": "sqlite:////var/mflow.db"},
+        {"database": "sqlite://"},
+        {"database": "oracle+oracledb://u@h/s"},
+    ],
+)
+def test_absolute_ones_and_none_are_not(raw: dict[str, Any]) -> None:
+    report = Report("/home/config.json")
+    read_config(raw, "/cwd", {}, report, elsewhere=True)
+    assert report.problems == []
