@@ -75,6 +75,8 @@ class RunFollower:
         self._live: dict[int, _Tail] = {}  # of attempts under way, by the number of their task
         self._tails: list[_Tail] = []  # those that may have something to show yet
         self._since = datetime(1970, 1, 1, tzinfo=UTC)
+        self._last_change: datetime | None = None  # by the database's clock
+        self._changed_at = 0.0  # when that was first seen, by ours
 
     def follow(self) -> None:
         """Print until the run has ended, or nobody drives it any more."""
@@ -89,10 +91,15 @@ class RunFollower:
 
     def _look_for_attempts(self) -> None:
         rows, last = patiently(lambda: self._store.read_touched(self._run_id, self._since))
-        if last is not None:
-            self._since = last - timedelta(seconds=OVERLAP_SECONDS)
         for row in sorted(rows, key=lambda row: row.claimed_at or self._since):
             self._learn(row)
+        if last is None:
+            return
+        now = time.monotonic()
+        if last != self._last_change:
+            self._last_change, self._changed_at = last, now
+        quiet = now - self._changed_at > OVERLAP_SECONDS
+        self._since = last + (timedelta(microseconds=1) if quiet else -timedelta(seconds=OVERLAP_SECONDS))
 
     def _learn(self, row: TaskRow) -> None:
         """What is new of a task: attempts that have begun, and whether the last one has ended."""
