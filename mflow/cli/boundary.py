@@ -1,5 +1,6 @@
 """The one place where an error becomes a message and an exit code."""
 
+import errno
 import os
 import sys
 import traceback
@@ -7,7 +8,7 @@ from collections.abc import Callable
 
 import typer
 
-from mflow.core.errors import InvalidInput, MflowError
+from mflow.core.errors import Abandoned, InvalidInput, MflowError, Unequipped
 
 DEFECT = 70
 """Exit code of a defect of mflow itself (EX_SOFTWARE of sysexits.h)."""
@@ -18,8 +19,11 @@ READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended
 _TyperUsageError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 
 
-def guarded(command: Callable[[], object]) -> int:
-    """Run a command to its exit code: its own (an int), 0, or that of the error, which is then said on stderr."""
+def guarded(command: Callable[[], object], *, go_on: str = "") -> int:
+    """Run a command to its exit code: its own (an int), 0, or that of the error, which is then said on stderr.
+
+    `go_on`: once tasks may run, the command that takes the run up again: no exit code says that nothing was started.
+    """
     try:
         code = command()
         sys.stdout.flush()
@@ -33,11 +37,12 @@ def guarded(command: Callable[[], object]) -> int:
         raise
     except MflowError as error:
         _say(error)
-        return error.exit_code
-    except OSError as error:
-        return _system_error(error)
+        return Abandoned.exit_code if go_on and error.exit_code == Unequipped.exit_code else error.exit_code
     except Exception as error:  # noqa: BLE001  what is not known is a defect, and said to be one
-        return _usage_error(error) if isinstance(error, _TyperUsageError) else _defect(error)
+        if isinstance(error, _TyperUsageError):
+            return _usage_error(error)
+        lack = _lack(error)
+        return _unequipped(error, *lack, go_on) if lack else _defect(error)
     return code if isinstance(code, int) else 0
 
 
@@ -70,14 +75,50 @@ def _usage_error(error: Exception) -> int:
     return 2
 
 
-def _system_error(error: OSError) -> int:
+def _lack(error: Exception) -> tuple[str, str] | None:
+    """What the system did not give, if that is what the error says, and what to do about it; None of a defect."""
+    match error:
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            if isinstance(error, FileNotFoundError) and not where and _is_nowhere():
+                where = "the current folder has been removed: "
+            return f"{where}{error.strerror or type(error).__name__}", _CURES.get(error.errno or 0, "")
+        case MemoryError():
+            return "there is not enough memory", _CURES[errno.ENOMEM]
+        case RuntimeError() if "can't start new thread" in str(error):
+            return "no further thread can be started", _CURES[errno.EAGAIN]
+        case UnicodeEncodeError() if any("\udc80" <= letter <= "\udcff" for letter in error.object):
+            return (
+                f"a path or a word that is not UTF-8 cannot be kept in a database: {error.object}"[:_LONGEST],
+                "go to a folder, or name a file, whose path is UTF-8",
+            )
+    return None
+
+
+_LONGEST = 400
+
+_CURES = {
+    errno.EMFILE: "let this process open more files: ulimit -n 1024 (LimitNOFILE= of a systemd unit)",
+    errno.ENFILE: "the machine has no descriptor left: see /proc/sys/fs/file-nr",
+    errno.ENOMEM: "let it have more: ulimit -v (MemoryMax= of a systemd unit)",
+    errno.EAGAIN: "let this user start more: ulimit -u (TasksMax= of a systemd unit)",
+    errno.ENOSPC: "make room on that disk (df -h, df -i)",
+    errno.EDQUOT: "this user's quota of that disk is used up",
+}
+
+
+def _unequipped(error: Exception, text: str, cure: str, go_on: str) -> int:
     if os.environ.get("MFLOW_DEBUG"):
         traceback.print_exception(error)
-    where = f"{error.filename}: " if error.filename else ""
-    if isinstance(error, FileNotFoundError) and not where and _is_nowhere():
-        where = "the current folder has been removed: "
-    _print("mflow: error:", f"{where}{error.strerror or type(error).__name__}")
-    return 2
+    if go_on:
+        hint = f"{cure}; then: {go_on}" if cure else f"mend that, then: {go_on}"
+        known: MflowError = Abandoned(
+            f"{text}: this supervisor cannot go on; what was running goes on", hint=hint
+        )
+    else:
+        known = Unequipped(text, hint=cure)
+    _say(known)
+    return known.exit_code
 
 
 def _is_nowhere() -> bool:
@@ -99,13 +140,15 @@ def _defect(error: Exception) -> int:
 
 
 def _print(start: str, text: str) -> None:
-    from mflow.cli.wording import clean
-
     try:
+        from mflow.cli.wording import clean
+
         for line in text.split("\n"):
             print(start, clean(line), file=sys.stderr)
     except OSError:
         pass  # nobody is there to be told
+    except MemoryError:
+        os.write(2, f"{start} {text!r}\n".encode("ascii", "backslashreplace"))
 
 
 def _reader_gone() -> int:

@@ -145,7 +145,8 @@ def drive(
         resumed=resumed,
     )
     # Exit handlers would wait for the workers or end them: nothing may get past `leave`.
-    leave(guarded(lambda: _driven(assignment, around, cancelling)))
+    go_on = around.commands.of("resume", run.id)
+    leave(guarded(lambda: _driven(assignment, around, cancelling), go_on=go_on))
 
 
 def _driven(assignment: "Assignment", around: Surroundings, cancelling: bool) -> int:

@@ -5,6 +5,8 @@
     MflowError
     ├── UsageError            2   a wrong option or argument
     │   └── InvalidInput      2   problems found in the user's files, all of them together
+    ├── Unequipped            2   this machine, or a limit of this process, does not give what mflow needs to start
+    ├── Abandoned             4   a supervisor could not go on; what was running goes on, and the run can be resumed
     ├── RunNotFound           3   no such run in this database
     ├── RunOwned              3   the run belongs to a live supervisor
     ├── Superseded            3   another supervisor has taken the run over
@@ -61,6 +63,16 @@ class InvalidInput(UsageError):
     def __init__(self, problems: Sequence[Problem], *, hint: str = "") -> None:
         super().__init__("\n".join(str(problem) for problem in problems), hint=hint)
         self.problems = tuple(problems)
+
+
+class Unequipped(MflowError):
+    """This machine, or a limit of this process, does not give what mflow needs; nothing was started."""
+
+
+class Abandoned(MflowError):
+    """A supervisor could not go on. What was running goes on in its workers, and the run can be resumed."""
+
+    exit_code = 4
 
 
 class RunNotFound(MflowError):

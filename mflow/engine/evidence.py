@@ -10,7 +10,18 @@ from dataclasses import replace
 
 from mflow.core.model import RunRow, TaskRow
 from mflow.core.names import attempt_token
-from mflow.core.recovery import SECURED_LINK, Decision, Evidence, LogTrace, Secure, Sweep, decide
+from mflow.core.recovery import (
+    SECURED_LINK,
+    Adopt,
+    Decision,
+    Evidence,
+    LogTrace,
+    Secure,
+    Stays,
+    Sweep,
+    decide,
+)
+from mflow.core.states import TaskState
 from mflow.engine.hunt import Hunt
 from mflow.engine.identity import is_alive, own_identity
 from mflow.engine.outcome_file import any_trace, fallback_path, look_for_outcome, sync_folder
@@ -35,8 +46,8 @@ def fallback_folder(run_uid: str) -> str:
 
 
 def mark_folder(run: RunRow) -> None:
-    """Leave a mark in the run's new folder: where it is missing, a missing log proves nothing. Raises OSError."""
-    with suppress(FileExistsError):
+    """Leave a mark in the run's new folder: where it is missing (a full disk), a missing log proves nothing."""
+    with suppress(OSError):
         os.close(os.open(_mark(run), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
 
 
@@ -57,12 +68,23 @@ def settle(run: RunRow, row: TaskRow, spare: Iterable[int] = ()) -> tuple[Decisi
     while True:
         decision = decide(row, evidence)
         if isinstance(decision, Secure):
-            secure(row)
+            try:
+                secure(row)
+            except (
+                OSError
+            ) as error:  # a full disk: its worker still lives, and will tell, or leave without a log
+                return _watched(row, error), evidence
             evidence = look(run, row)
         elif isinstance(decision, Sweep):
             evidence = replace(evidence, survivors=sweep(run, row, spare))
         else:
             return decision, evidence
+
+
+def _watched(row: TaskRow, error: OSError) -> Decision:
+    """What is not secured may still begin: it is watched like what has begun, until its worker ends."""
+    text = f"has not begun, but may: its log's name cannot be taken ({error.strerror})"
+    return Adopt(text) if row.state is TaskState.RUNNING else Stays(f"{text}: resume again")
 
 
 def look(run: RunRow, row: TaskRow) -> Evidence:

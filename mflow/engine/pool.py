@@ -7,6 +7,7 @@ alone: losing the fork server costs nothing that runs.
 
 import contextlib
 import errno
+import functools
 import multiprocessing
 import os
 import re
@@ -19,6 +20,7 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+from mflow.core.errors import Unequipped
 from mflow.core.model import Identity
 from mflow.core.names import TOKENS_VARIABLE
 from mflow.engine.channel import Channel
@@ -40,6 +42,12 @@ _FOR_SERVERS = re.compile(
 )
 """Variables that an interpreter needs to start, or that tell whose a process is."""
 
+FILES_NEEDED = 26
+"""Descriptors that a supervisor of one task at a time needs, with all that its database and its evidence want."""
+
+FILES_SPARE = 10
+"""Descriptors that workers leave to the database, the logs and the evidence: without these nothing goes on."""
+
 CAUSE_SECONDS = 0.5
 """How long the fork server is given to say how a worker died."""
 
@@ -48,8 +56,30 @@ _context = multiprocessing.get_context("forkserver")
 
 def prestart() -> None:
     """Start the fork server now, so that it is up when the first worker is wanted. Safe to call again."""
+    _require_means()
     forkserver.set_forkserver_preload(PRELOADED)
     _ensure_server()
+
+
+@functools.cache
+def _require_means() -> None:
+    """Raise Unequipped where no supervisor could work: better now than between a claim and its dispatch.
+
+    A soft limit that is too low for the fork server and its workers is raised as far as they need.
+    """
+    if not os.path.exists("/proc/self/fd"):
+        raise Unequipped(
+            "/proc is not mounted: mflow tells processes apart by it", hint="mount -t proc proc /proc"
+        )
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = len(os.listdir("/proc/self/fd")) - 1 + FILES_NEEDED
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise Unequipped(
+            f"this process may open {hard} files, and mflow needs {needed} (4 more for each further task at a time)",
+            hint="let it open more: ulimit -n 1024 (LimitNOFILE= of a systemd unit)",
+        )
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _ensure_server() -> None:
@@ -144,6 +174,7 @@ def start_worker(number: int, settings: WorkerSettings) -> Worker:
     """Start one worker; some milliseconds. Raises OSError or EOFError if that cannot be done now."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        _require_spare(theirs.fileno())
         process = _context.Process(target=worker_main, args=(theirs, settings), name=f"mflow-worker-{number}")
         _ensure_server()
         with _main_module_hidden():
@@ -154,6 +185,13 @@ def start_worker(number: int, settings: WorkerSettings) -> Worker:
         ours.close()
         theirs.close()
         raise
+
+
+def _require_spare(newest: int) -> None:
+    """Raise OSError if a worker would take the last descriptors; `newest` is the lowest number that was free."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and newest >= soft - FILES_SPARE:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def _introduce(number: int, process: ForkServerProcess, ours: socket.socket) -> Worker:

@@ -1,5 +1,7 @@
 """What can be seen of attempts, and what must not be concluded from what cannot."""
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mflow.core.model import AttemptEnd, Identity, RunRow, TaskRow
-from mflow.core.recovery import Take
+from mflow.core.recovery import Adopt, Stays, Take
 from mflow.core.states import Outcome, RunState, TaskState
 from mflow.engine import evidence, identity, tree
 from mflow.engine.identity import identity_of, own_identity
@@ -143,3 +145,24 @@ def test_without_a_free_descriptor_nobody_is_taken_for_dead() -> None:
 def test_a_number_used_again_is_not_the_process(folder: Path) -> None:
     other = replace(own_identity(), start_ticks=1)
     assert identity.is_alive(other) is False
+
+
+def test_a_full_disk_has_what_cannot_be_secured_watched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker lives and has not begun: nobody can see to it that it never will."""
+
+    def full(row: TaskRow) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "mflow-not-begun")
+
+    monkeypatch.setattr(evidence, "secure", full)
+    run = run_in(folder)
+    evidence.mark_folder(run)
+    row = replace(row_of(run, own_identity()), started_at=None)
+    decision, _ = evidence.settle(run, row)
+    assert isinstance(decision, Adopt)
+    assert "No space left on device" in decision.message
+    failed = replace(row, state=TaskState.FAILED, end=AttemptEnd(Outcome.UNKNOWN))
+    decision, _ = evidence.settle(run, failed)
+    assert isinstance(decision, Stays)
+    assert "No space left on device" in decision.message
