@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
+from mflow.core.decisions import Now
 from mflow.core.model import AttemptEnd, RetryPolicy
 from mflow.core.retry import wait_before_retry
 from mflow.core.states import Outcome, TaskState
@@ -41,7 +42,12 @@ class Next(NamedTuple):
 
     to: TaskState
     tries: int  # used up so far
-    not_before: datetime | None = None  # earliest next try
+    not_before: datetime | None = None  # earliest next try, to be shown and for a later resume
+    wait: float = 0.0  # seconds until then, for whoever lives to wait: the wall clock may be set meanwhile
+
+    def at(self, now: Now) -> float:
+        """When the next try may start (monotonic)."""
+        return now.mono + self.wait
 
 
 def what_follows(
@@ -69,4 +75,4 @@ def what_follows(
     wait = wait_before_retry(policy, end, tries + 1, draw)
     if wait is None:
         return Next(TaskState.FAILED, tries + 1)
-    return Next(TaskState.PENDING, tries + 1, now + timedelta(seconds=wait))
+    return Next(TaskState.PENDING, tries + 1, now + timedelta(seconds=wait), wait)

@@ -32,6 +32,7 @@ from mflow.core.ledger import Ledger, Neighbours
 from mflow.core.model import AttemptEnd, Batch, Ending, Identity, Progress, RetryPolicy, TaskRow
 from mflow.core.orders import Orders
 from mflow.core.ready import FileOrder, ReadyQueue, Rule
+from mflow.core.retry import planned_wait
 from mflow.core.starts import MOST_FALSE_STARTS, FalseStarts
 from mflow.core.states import Outcome, RunState, TaskState
 
@@ -78,7 +79,9 @@ class Machine:
             if row.state is TaskState.RUNNING:
                 self._holders.leave_undecided(row.task_no)
             elif self._ledger.may_start(row.task_no):
-                self._ready.add(row.task_no, row.not_before, now.wall)
+                wait, doubt = planned_wait(row, policy(row.task_no), now.wall)
+                self._orders.say(doubt)
+                self._ready.add(row.task_no, now.mono + wait, now.mono)
 
     # ------------------------------------------------------------------------------------ what it knows
 
@@ -126,7 +129,7 @@ class Machine:
     def tick(self, now: Now) -> None:
         """The time of what is fed next; tries that waited for it may start."""
         self.now = now
-        self._ready.wake(now.wall)
+        self._ready.wake(now.mono)
 
     def worker_ready(self, number: int, identity: Identity) -> None:
         """A worker of our own may be given attempts."""
@@ -196,7 +199,7 @@ class Machine:
         if following.to is TaskState.SUCCESS:
             self._release_downstream(task_no)
         elif following.to is TaskState.PENDING:
-            self._ready.add(task_no, following.not_before, self.now.wall)
+            self._ready.add(task_no, following.at(self.now), self.now.mono)
 
     def not_begun(self, task_no: int, attempt: int, *, draw: float = 0.0, spent: bool = False) -> None:
         """Proven never begun (given back, or its worker died before): no try is used up.
@@ -244,7 +247,7 @@ class Machine:
         self._ledger.reset(task_no)
         self._touch()
         if was_failed and self._ledger.may_start(task_no):
-            self._ready.add(task_no, None, self.now.wall)
+            self._ready.add(task_no, None, self.now.mono)
 
     def settle(self, task_no: int, attempt: int, end: AttemptEnd) -> None:
         """Resume: an UNKNOWN attempt is now proven to have ended well."""
@@ -329,7 +332,7 @@ class Machine:
         again = self._lack.again_in(now.mono)
         if again is not None and len(self._ready):
             waits.append(again)
-        delayed = self._ready.wakes_in(now.wall)
+        delayed = self._ready.wakes_in(now.mono)
         if delayed is not None and not self.stopping:
             waits.append(delayed)
         return max(0.0, min(waits)) if waits else None
@@ -378,7 +381,7 @@ class Machine:
 
     def _release_downstream(self, task_no: int) -> None:
         for behind in self._ledger.release_downstream(task_no):
-            self._ready.add(behind, None, self.now.wall)
+            self._ready.add(behind, None, self.now.mono)
 
     def _drop_live(self, task_no: int, attempt: int) -> Holder | None:
         assert self.is_live(task_no, attempt), f"task {task_no} attempt {attempt} is not live"
@@ -398,7 +401,7 @@ class Machine:
         else:
             self._ledger.give_back(task_no, attempt)
         self._touch()
-        self._ready.add(task_no, None, self.now.wall)
+        self._ready.add(task_no, None, self.now.mono)
         if holder is not None:
             self._orders.let_go(holder)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from datetime import datetime
 from typing import Protocol
 
 
@@ -39,11 +38,14 @@ class FileOrder:
 
 
 class ReadyQueue:
-    """Tasks whose upstream is SUCCESS: those a rule may choose from, and those whose next try has its time."""
+    """Tasks whose upstream is SUCCESS: those a rule may choose from, and those whose next try has its time.
+
+    All times are seconds of a clock that nobody sets.
+    """
 
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
-        self._delayed: list[tuple[datetime, int]] = []
+        self._delayed: list[tuple[float, int]] = []
 
     def __len__(self) -> int:
         """How many may start now."""
@@ -53,21 +55,21 @@ class ReadyQueue:
         """Whether any may start, now or later."""
         return bool(self._delayed) or len(self._rule) > 0
 
-    def add(self, task_no: int, not_before: datetime | None, now: datetime) -> None:
-        """A task may start, at once or at an instant to come."""
-        if not_before is not None and not_before > now:
-            heapq.heappush(self._delayed, (not_before, task_no))
+    def add(self, task_no: int, at: float | None, now: float) -> None:
+        """A task may start, at once or at a time to come."""
+        if at is not None and at > now:
+            heapq.heappush(self._delayed, (at, task_no))
         else:
             self._rule.add(task_no)
 
-    def wake(self, now: datetime) -> None:
+    def wake(self, now: float) -> None:
         """Those whose time has come may start."""
         while self._delayed and self._delayed[0][0] <= now:
             self._rule.add(heapq.heappop(self._delayed)[1])
 
-    def wakes_in(self, now: datetime) -> float | None:
+    def wakes_in(self, now: float) -> float | None:
         """Seconds until the next one's time comes, not positive if it has; None without any."""
-        return (self._delayed[0][0] - now).total_seconds() if self._delayed else None
+        return self._delayed[0][0] - now if self._delayed else None
 
     def take(self) -> int:
         """The task that starts next."""

@@ -7,9 +7,10 @@ NOT_STARTED only if `on_errors` names it; CANCELLED, UNKNOWN and what would lock
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mflow.core.model import AttemptEnd, Backoff, RetryPolicy
+from mflow.core.model import AttemptEnd, Backoff, RetryPolicy, TaskRow
 from mflow.core.states import Outcome
 
 if TYPE_CHECKING:
@@ -40,6 +41,28 @@ def wait_before_retry(policy: RetryPolicy, end: AttemptEnd, tries: int, draw: fl
     if _stop(policy)(state):
         return None
     return _wait(policy, draw, state)
+
+
+def longest_wait(policy: RetryPolicy) -> float:
+    """Seconds that no wait of this policy can exceed."""
+    cap = LONGEST_WAIT_SECONDS
+    if policy.max_wait_seconds is not None:
+        cap = min(cap, policy.max_wait_seconds)
+    doublings = max(0, min(policy.attempts - 2, 64)) if policy.backoff is Backoff.EXPONENTIAL else 0
+    return float(min(policy.wait_seconds * 2**doublings + policy.jitter, cap))
+
+
+def planned_wait(row: TaskRow, policy: RetryPolicy, now: datetime) -> tuple[float, str]:
+    """Seconds until a try that another supervisor planned; and what is to be told if no policy can have meant that."""
+    if row.not_before is None:
+        return 0.0, ""
+    wait, longest = (row.not_before - now).total_seconds(), longest_wait(policy)
+    if wait <= longest:
+        return wait, ""
+    return longest, (
+        f"{row.id}: its next try was planned for {row.not_before:%Y-%m-%d %H:%M:%S} UTC, later than its policy ever "
+        f"waits (was the clock set back?): it starts within {longest:g} s"
+    )
 
 
 def _matches(policy: RetryPolicy, end: AttemptEnd) -> bool:

@@ -45,7 +45,7 @@ class SignalPipe:
 
 
 class Timers:
-    """A handful of named points in time, on the monotonic clock (seconds)."""
+    """A handful of named points in time, on the supervisor's monotonic clock (seconds, `clock.now().mono`)."""
 
     def __init__(self) -> None:
         self._at: dict[str, float] = {}

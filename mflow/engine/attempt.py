@@ -19,7 +19,7 @@ import os
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from math import inf
 from signal import SIGKILL, SIGTERM
@@ -30,6 +30,7 @@ from mflow.core.model import AttemptEnd
 from mflow.core.states import Outcome
 from mflow.engine import tree
 from mflow.engine.bench import Bench
+from mflow.engine.clock import boot_seconds
 from mflow.engine.lacks import lack_in
 from mflow.engine.messages import WorkerSettings
 from mflow.engine.process import Launcher
@@ -67,6 +68,7 @@ class Attempt:
         self.unfit = False  # something is left that makes this worker no good for another attempt
         self.lack = ""  # it did not begin since the machine lacks this for now, in words
         self.started_at: datetime | None = None
+        self._started_boot = 0.0  # the same, by a clock that nobody sets
         self._job, self._launcher, self._settings = job, launcher, settings
         self._running: Running | None = None
         self._end: AttemptEnd | None = None  # the task type's word
@@ -96,7 +98,7 @@ class Attempt:
 
     def start(self, runner: Runner, now: float) -> bool:
         """Begin; false if there is no `fileno` to watch: it ended at once, or is being swept."""
-        self.started_at = datetime.now(UTC)
+        self.started_at, self._started_boot = datetime.now(UTC), boot_seconds()
         try:
             self._running = runner.start(self._job, self.bench)
         except Exception as error:  # noqa: BLE001  (a task type's defect ends its attempt, not the worker)
@@ -214,7 +216,7 @@ class Attempt:
             end.error,
             message,
             None if outcome is Outcome.NOT_STARTED else self.started_at,
-            datetime.now(UTC),
+            self._ended_at(),
             end.cpu_seconds,
             end.max_rss_bytes,
             tree.pids(survivors),
@@ -227,6 +229,12 @@ class Attempt:
         self._launcher.forget()
         if self._end is not None:  # else somebody may still write to it
             os.close(self.bench.log_fd)
+
+    def _ended_at(self) -> datetime:
+        """By how long it took, so that this is true also if the wall clock was set meanwhile."""
+        if self.started_at is None:
+            return datetime.now(UTC)
+        return self.started_at + timedelta(seconds=boot_seconds() - self._started_boot)
 
     def _verdict(
         self, end: AttemptEnd, survivors: "Sequence[psutil.Process]", leftovers: "Sequence[psutil.Process]"

@@ -7,8 +7,8 @@ from mflow.core.machine import Now
 
 
 def now() -> Now:
-    """The wall clock (aware UTC) and the monotonic one (seconds)."""
-    return Now(datetime.now(UTC), time.monotonic())
+    """The wall clock (aware UTC), and one that nobody sets: waits go on while the machine is suspended."""
+    return Now(datetime.now(UTC), boot_seconds())
 
 
 def boot_seconds() -> float:

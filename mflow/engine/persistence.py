@@ -154,7 +154,7 @@ class Persistence:
         self._failures += 1
         self._state = _State.WAITING
         self._be_patient(error.message, hint=error.hint)
-        self._timers.set("retry", time.monotonic() + _wait_seconds(self._failures))
+        self._timers.set("retry", boot_seconds() + _wait_seconds(self._failures))
 
     def _begin_outage(self, message: str, seconds_ago: float = 0.0) -> None:
         if not self._failures:
@@ -166,7 +166,7 @@ class Persistence:
             raise _PatienceOver(message, hint=hint)
 
     def _plan_beat(self, seconds: float) -> None:
-        self._timers.set("beat", time.monotonic() + seconds)
+        self._timers.set("beat", boot_seconds() + seconds)
 
 
 class _PatienceOver(StoreUnavailable):

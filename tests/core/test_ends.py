@@ -60,7 +60,7 @@ def test_after_a_cancel_nothing_goes_back(end: AttemptEnd, witness: Witness) -> 
 
 
 def test_a_retry_has_its_instant() -> None:
-    assert _next(exited(1)) == Next(P, 2, EPOCH + timedelta(seconds=3))
+    assert _next(exited(1)) == Next(P, 2, EPOCH + timedelta(seconds=3), 3.0)
     assert _next(exited(1), tries=4) == Next(F, 5)
 
 

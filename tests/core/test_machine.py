@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from mflow.core.ahead import AHEAD_SECONDS, MOST_AHEAD, low_water
+from mflow.core.decisions import Now
 from mflow.core.machine import FLUSH_SECONDS, MOST_FALSE_STARTS, Machine, Stop
 from mflow.core.model import AttemptEnd, Batch, Ending, GiveBack, Progress, Reset, RetryPolicy, Settle
 from mflow.core.states import Outcome, RunState, TaskState
@@ -668,7 +669,12 @@ def test_only_what_is_failed_can_be_settled() -> None:
 
 def test_a_resume_waits_on_for_a_retry_that_has_its_time() -> None:
     not_before = EPOCH + timedelta(seconds=30)
-    driver = Driver([[]], limit=1, rows=[row(0, P, attempts=1, tries=1, not_before=not_before)], policy=TWICE)
+    driver = Driver(
+        [[]],
+        limit=1,
+        rows=[row(0, P, attempts=1, tries=1, not_before=not_before)],
+        policy=RetryPolicy(attempts=2, wait_seconds=30),
+    )
     assert driver.offered() is None
     assert driver.machine.wake_in(driver.now) == pytest.approx(30)
     driver.wait(30)
@@ -894,3 +900,31 @@ def test_the_order_in_which_ready_tasks_start_is_a_rule_that_can_be_replaced() -
 
     driver = Driver(_wide(3), limit=1, rule=LastFirst())
     assert [claim.task_no for claim in driver.batch().claims] == [2]
+
+
+@pytest.mark.parametrize("hours", [-1, 24])
+def test_a_wait_is_as_long_as_it_was_planned_however_the_wall_clock_is_set(hours: int) -> None:
+    driver = Driver([[]], limit=1, policy=RetryPolicy(attempts=2, wait_seconds=3))
+    driver.commit()
+    driver.machine.ended(0, 1, exited(1))
+    driver.wait(FLUSH_SECONDS)
+    driver.commit()
+
+    def later(seconds: float) -> Now:
+        return Now(driver.now.wall + timedelta(hours=hours, seconds=seconds), driver.now.mono + seconds)
+
+    driver.machine.tick(later(0.0))
+    assert driver.machine.wake_in(later(0.0)) == 3 - FLUSH_SECONDS
+    assert driver.machine.next_batch(later(0.0)) is None
+    driver.machine.tick(later(3.0))
+    batch = driver.machine.next_batch(later(3.0))
+    assert batch is not None
+    assert [claim.attempt for claim in batch.claims] == [2]
+
+
+def test_a_resume_after_the_clock_was_set_back_waits_as_long_as_the_policy_at_most_and_says_so() -> None:
+    rows = [row(0, attempts=1, tries=1, not_before=EPOCH + timedelta(hours=1))]
+    driver = Driver([[]], limit=1, rows=rows, policy=RetryPolicy(attempts=2, wait_seconds=3))
+    assert driver.machine.wake_in(driver.now) == 3.0
+    [told] = driver.machine.effects().notes
+    assert told.startswith("t0: its next try was planned for 2024-01-01 01:00:00 UTC")

@@ -1,16 +1,9 @@
 """What may start next, now and later."""
 
-from datetime import timedelta
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mflow.core.ready import FileOrder, ReadyQueue
-from tests.core.driver import EPOCH
-
-
-def _later(seconds: float) -> timedelta:
-    return timedelta(seconds=seconds)
 
 
 @given(st.lists(st.integers(0, 1000), unique=True))
@@ -23,19 +16,19 @@ def test_the_earliest_task_of_the_file_goes_first(tasks: list[int]) -> None:
 
 def test_a_delayed_task_does_not_start_before_its_time_but_is_not_forgotten() -> None:
     ready = ReadyQueue(FileOrder())
-    ready.add(7, EPOCH + _later(5), EPOCH)
-    assert (len(ready), bool(ready), ready.wakes_in(EPOCH)) == (0, True, 5.0)
-    ready.wake(EPOCH + _later(4.999999))
+    ready.add(7, 5.0, 0.0)
+    assert (len(ready), bool(ready), ready.wakes_in(0.0)) == (0, True, 5.0)
+    ready.wake(4.999999)
     assert len(ready) == 0
-    ready.wake(EPOCH + _later(5))
-    assert (len(ready), ready.wakes_in(EPOCH)) == (1, None)
+    ready.wake(5.0)
+    assert (len(ready), ready.wakes_in(0.0)) == (1, None)
     assert ready.take() == 7
     assert not ready
 
 
 def test_an_instant_that_has_passed_is_no_delay() -> None:
     ready = ReadyQueue(FileOrder())
-    ready.add(7, EPOCH, EPOCH)
+    ready.add(7, 1.0, 1.0)
     assert len(ready) == 1
 
 
@@ -43,10 +36,10 @@ def test_an_instant_that_has_passed_is_no_delay() -> None:
 def test_delayed_tasks_wake_in_the_order_of_their_instants(delays: list[int]) -> None:
     ready = ReadyQueue(FileOrder())
     for task_no, delay in enumerate(delays):
-        ready.add(task_no, EPOCH + _later(delay), EPOCH)
+        ready.add(task_no, float(delay), 0.0)
     woken = []
     for second in range(51):
-        ready.wake(EPOCH + _later(second))
+        ready.wake(float(second))
         while len(ready):
             woken.append(delays[ready.take()])
     assert woken == sorted(delays)

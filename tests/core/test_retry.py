@@ -1,20 +1,24 @@
 """Which ends are tried again, and after how long."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mflow.core.model import AttemptEnd, Backoff, RetryPolicy
+from mflow.core.model import AttemptEnd, Backoff, RetryPolicy, TaskRow
 from mflow.core.retry import (
     LOCKING,
     LONGEST_WAIT_SECONDS,
     NEVER_RETRIED,
     RETRIED_BY_DEFAULT,
+    longest_wait,
+    planned_wait,
     wait_before_retry,
 )
-from mflow.core.states import Outcome
+from mflow.core.states import Outcome, TaskState
+from tests.core.driver import EPOCH
 
 _SECONDS = st.floats(0, 1e12)
 _DRAWS = st.floats(0, 1, exclude_max=True)
@@ -180,3 +184,21 @@ def test_a_refused_login_is_never_tried_again(code: str) -> None:
     end = AttemptEnd(Outcome.ERROR, error=code)
     for words in (None, ("ERROR",), (code,)):
         assert _wait(replace(TEN_TIMES, on_errors=words), end) is None
+
+
+def test_a_plan_that_no_policy_can_have_made_is_questioned() -> None:
+    policy = RetryPolicy(attempts=4, wait_seconds=3, backoff=Backoff.EXPONENTIAL, jitter=1)
+    assert longest_wait(policy) == 13
+    row = TaskRow(0, "load", "bash", TaskState.PENDING, 1, not_before=EPOCH + timedelta(seconds=13))
+    assert planned_wait(row, policy, EPOCH) == (13.0, "")
+    wait, told = planned_wait(row, policy, EPOCH - timedelta(hours=1))
+    assert wait == 13.0
+    assert told.startswith("load: its next try was planned for 2024-01-01 00:00:13 UTC")
+    assert planned_wait(TaskRow(0, "load", "bash", TaskState.PENDING), policy, EPOCH) == (0.0, "")
+
+
+@given(_POLICIES, st.integers(1, 60), _DRAWS)
+def test_no_wait_is_longer_than_the_longest(policy: RetryPolicy, tries: int, draw: float) -> None:
+    for outcome in RETRIED_BY_DEFAULT:
+        wait = wait_before_retry(policy, AttemptEnd(outcome), tries, draw)
+        assert wait is None or wait <= longest_wait(policy)

@@ -219,7 +219,7 @@ class Life:
         self.troubles -= 1
         deed = self.rng.choice(
             (self._change_limit, self._change_limit, self._stop, self._cancel, self._freeze, self._take_over)
-            + (self._exhaust, self._exhaust)
+            + (self._exhaust, self._exhaust, self._set_clock, self._set_clock)
             + ((self._reboot, self._rename, self._delete_folder) if self.rng.random() < 0.5 else ())
         )
         if self.rng.random() < 0.3 and any(worker.queue for worker in self.world.workers):
@@ -233,6 +233,9 @@ class Life:
     def _exhaust(self) -> None:
         """Another program uses up what it takes to start a process."""
         self.world.lacks_until = self.world.seconds + self.rng.choice((0.1, 3.0, 40.0, 700.0))
+
+    def _set_clock(self) -> None:
+        self.world.set_clock(self.rng.choice((-7200.0, -3600.0, -1.0, 1.0, 86400.0)))
 
     def _change_limit(self) -> None:
         self.plan.limit = self.rng.randint(1, 4)

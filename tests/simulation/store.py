@@ -185,9 +185,8 @@ class SimulatedStore:
             for before in self.world.plan.upstream[task_no]:
                 expect(self.rows[before].state is S, "claimed before what it depends on", task_no, before)
             expect(not self.world.running(task_no), "claimed while it runs", task_no)
-            expect(
-                row.not_before is None or row.not_before <= self.world.now.wall, "claimed too early", task_no
-            )
+            if row.not_before is not None and not self.world.seen["operator: set_clock"]:
+                expect(row.not_before <= self.world.now.wall, "claimed too early", task_no)
             most = self.world.plan.policies[task_no].attempts
             expect(self.used[task_no] < most, "more tries than the policy has", task_no, most)
             row.attempts, row.worker = claim.attempt, claim.worker

@@ -30,6 +30,7 @@ from tests.simulation.world import Host, World, expect
 
 WAIT = "waiting for something to happen"
 LONGEST_SPIN = 3
+LONGEST_WAIT = 25.0  # of a policy that may be drawn, and of the pauses while the machine lacks something
 
 Steps = Generator[str, None, None]
 
@@ -205,6 +206,7 @@ class SimulatedSupervisor:
             self._spins += 1
             expect(self._spins < LONGEST_SPIN, "spins", wake_in)
         self._active = False
+        expect(wake_in is None or wake_in <= LONGEST_WAIT, "waits longer than any policy", wake_in)
         self.wake_at = None if wake_in is None else self.world.seconds + wake_in
         yield WAIT
 

@@ -56,6 +56,7 @@ MUST_HAPPEN = (
             "change_limit",
             "delete_folder",
             "exhaust",
+            "set_clock",
             "freeze",
             "reboot",
             "rename",

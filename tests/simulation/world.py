@@ -70,6 +70,7 @@ class World:
     def __init__(self, plan: Plan, rng: Random) -> None:
         self.plan, self.rng = plan, rng
         self.seconds = 0.0
+        self.set_by = 0.0  # what the wall clock was set by, in all
         self._now = Now(EPOCH, 0.0)
         self.hosts = [Host("m1", "batch1"), Host("m2", "batch1" if plan.namesakes else "batch2")]
         self.workers: list[SimulatedWorker] = []  # alive
@@ -94,12 +95,17 @@ class World:
     def now(self) -> Now:
         """The clocks."""
         if self._now.mono != self.seconds:
-            self._now = Now(EPOCH + timedelta(seconds=self.seconds), self.seconds)
+            self._now = Now(EPOCH + timedelta(seconds=self.seconds + self.set_by), self.seconds)
         return self._now
 
     def at(self, seconds: float) -> datetime:
         """An instant."""
         return EPOCH + timedelta(seconds=seconds)
+
+    def set_clock(self, seconds: float) -> None:
+        """Somebody sets the wall clock."""
+        self.set_by += seconds
+        self._now = Now(EPOCH + timedelta(seconds=self.seconds + self.set_by), self.seconds)
 
     def jump(self, seconds: float) -> None:
         """Time passes though somebody could have done something."""
