@@ -14,6 +14,9 @@ from mflow.core.view import RunView
 ReadTail = Callable[[str], Sequence[str]]
 """The last lines of a file; raises OSError."""
 
+WHOLE_LOG, PRINTED = "  whole log: ", "    | "
+"""How the lines begin that hold a command, and what the task printed."""
+
 Hide = Callable[[str], str]
 
 
@@ -64,7 +67,7 @@ def _block(row: TaskRow, view: RunView, commands: Commands, read_tail: ReadTail,
     behind = [id_ for id_, failures in view.blocked.items() if row.id in failures]
     if behind:
         yield f"  blocked behind it: {names(behind)}"
-    yield f"  whole log: {commands.of('logs', view.run.id, row.id)}"
+    yield f"{WHOLE_LOG}{commands.of('logs', view.run.id, row.id)}"
 
 
 def _tries(row: TaskRow) -> str:
@@ -87,4 +90,4 @@ def _log(row: TaskRow, read_tail: ReadTail, hide: Hide) -> Iterator[str]:
         yield f"  its log is empty, and {full}, so what it printed may be lost: {path}"
     else:
         yield f"  it printed nothing: {path}"
-    yield from (f"    | {hide(line)}" for line in lines)
+    yield from (f"{PRINTED}{hide(line)}" for line in lines)

@@ -160,7 +160,7 @@ def _chosen(
 
 
 def _list(run: "RunRow", rows: "Sequence[TaskRow]") -> None:
-    from mflow.cli.screen import show_table
+    from mflow.cli.screen import CUT_AT_THE_END, CUT_IN_THE_MIDDLE, Columns, show_table
     from mflow.cli.wording import clean, ending
 
     cells = [
@@ -179,7 +179,8 @@ def _list(run: "RunRow", rows: "Sequence[TaskRow]") -> None:
         for name, number, path in _former(run, rows)
     ]
     if cells:
-        show_table(("TASK", "STATE", "ATTEMPT", "END", "LOG"), cells, state_column=1)
+        fit = Columns(1, {0: CUT_IN_THE_MIDDLE, 3: CUT_AT_THE_END, 4: CUT_IN_THE_MIDDLE}, leave=(2, 3))
+        show_table(("TASK", "STATE", "ATTEMPT", "END", "LOG"), cells, fit)
     else:
         print("no task has been started yet, so there is no log")
 

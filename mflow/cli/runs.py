@@ -29,7 +29,7 @@ def runs(
 
     from mflow.cli.database import opened
     from mflow.cli.reading import gone_tasks, is_alive
-    from mflow.cli.screen import print_json, show_table
+    from mflow.cli.screen import CUT_AT_THE_END, CUT_IN_THE_MIDDLE, Columns, print_json, show_table
     from mflow.core.states import RunState
     from mflow.core.view import runs_object, shown_state
 
@@ -42,7 +42,7 @@ def runs(
         print_json(runs_object(found, now))
     elif found:
         rows = [_cells(one, state, gone.get(one.run.id, 0), now) for one, state in found]
-        show_table(HEADINGS, rows, state_column=1)
+        show_table(HEADINGS, rows, Columns(1, {4: CUT_AT_THE_END, 5: CUT_IN_THE_MIDDLE}, leave=(3, 2, 4)))
     else:
         print("no runs yet")
 

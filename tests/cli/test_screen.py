@@ -167,7 +167,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, seen: RunView, width: int) ->
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.delenv("NO_COLOR", raising=False)
     screen.show_status(status_page(seen, Commands(), read_tail=lambda path: ["boom"]))
-    assert max(len(Text.from_ansi(line)) for line in terminal.getvalue().splitlines()) <= width
+    assert max(Text.from_ansi(line).cell_len for line in terminal.getvalue().splitlines()) <= width
     return terminal.getvalue()
 
 
@@ -189,6 +189,24 @@ def test_a_narrow_terminal_breaks_no_id(monkeypatch: pytest.MonkeyPatch) -> None
     assert any("blocked by" in line for line in lines)
 
 
-def test_an_id_that_is_longer_than_the_terminal_is_broken_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = Text.from_ansi(on_a_terminal(monkeypatch, view(task_rows(**{"long" * 30: UNDER_WAY})), 80)).plain
-    assert shown.partition("TASK")[2].count("long") > 20
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize(
+    "name", ["first_" + "long" * 73 + "_last", "\u6f22" * 150, "extract_all_accounts_of_the_day"]
+)
+def test_each_task_is_one_line_whatever_the_width(
+    monkeypatch: pytest.MonkeyPatch, width: int, name: str
+) -> None:
+    states: dict[str, Any] = {name: failed(3), "b": TaskState.PENDING, f"{name}2": UNDER_WAY}
+    rows = task_rows(**states)
+    seen = view(rows, graph(**{name: (), "b": (name,), f"{name}2": ()}), taskfile=f"/w/{name}/tasks.json")
+    lines = [Text.from_ansi(line).plain for line in on_a_terminal(monkeypatch, seen, width).splitlines()]
+    table = lines[next(i for i, line in enumerate(lines) if line.startswith(" TASK")) + 2 :]
+    assert [line.split()[0][:3] for line in table[:3]] == [name[:3], "b", name[:3]]
+    assert [line.split()[1] for line in table[:3]] == ["FAILED", "PENDING", "RUNNING"]
+    cut = name not in table[0]
+    assert ("…" in table[0].split()[0]) == cut
+    if cut and name.startswith("first_"):
+        assert table[0].split()[0].startswith("first_")
+        assert table[0].split()[0].endswith("ast")
+    said = sum("whole with --json" in line for line in lines)
+    assert said == 1 if cut else said <= 1

@@ -9,8 +9,9 @@ import termios
 from collections.abc import Iterator
 
 import pytest
+from rich.text import Text
 
-from tests.cli.project import Project, wait_for
+from tests.cli.project import Project, bash_tasks, wait_for
 
 WAITS = {"a": "touch started; while [ ! -e go ]; do sleep 0.05; done; echo a >> ledger"}
 
@@ -20,8 +21,12 @@ class Terminal:
 
     def __init__(self) -> None:
         self.main, self.side = pty.openpty()
-        fcntl.ioctl(self.side, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        self.resize(100)
         self.text = ""
+
+    def resize(self, columns: int) -> None:
+        """Another width of the window."""
+        fcntl.ioctl(self.side, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
 
     def start(self, project: Project, *words: str, in_front: bool = True) -> "subprocess.Popen[str]":
         """Start mflow on it, as a shell would."""
@@ -109,3 +114,46 @@ def test_status_is_in_colours(project: Project, terminal: Terminal) -> None:
     terminal.read_until("mflow resume 1")
     assert shown.wait() == 0
     assert "\x1b[1;31mFAILED" in terminal.text
+
+
+LONG = "first_" + "long" * 70 + "_last"
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_ids_and_paths_are_cut_in_the_middle_and_rows_never_folded(
+    project: Project, terminal: Terminal, columns: int
+) -> None:
+    terminal.resize(columns)
+    run_id = project.new_run(*bash_tasks(**{LONG: (), "b": (LONG,)}))
+    project.begin(run_id, 0)
+    project.finish(run_id, None)
+    for words, rows in ((("runs",), 1), (("logs", "1"), 1), (("status",), 2)):
+        terminal.text = ""
+        shown = terminal.start(project, *words)
+        terminal.read_until("pipe: | cat" if columns > 60 else "| cat" if columns > 40 else "cat")
+        assert shown.wait() == 0
+        lines = [Text.from_ansi(line).plain for line in terminal.text.splitlines()]
+        table = lines[next(i for i, line in enumerate(lines) if line.startswith(" ─")) + 1 :]
+        assert all(line.startswith(" ") for line in table[:rows])
+        assert table[rows] == ""
+        assert max(map(len, lines)) <= columns
+        assert "…" in table[0]
+        if words != ("runs",):
+            assert table[0].startswith(" first_l")
+            assert "ast " in table[0]
+        piped = project.mflow(*words)
+        assert "…" not in piped.out
+        assert (LONG if words != ("runs",) else f"{project.folder}/tasks.json") in piped.out
+    assert LONG in {task["id"] for task in project.mflow("status", "--json").json["tasks"]}
+
+
+def test_the_live_view_cuts_an_id_in_the_middle(project: Project, terminal: Terminal) -> None:
+    terminal.resize(60)
+    running = terminal.start(project.tasks(**{LONG: WAITS["a"]}), "run")
+    terminal.read_until("1 running")
+    terminal.read_until("ng_last")
+    (project.folder / "go").touch()
+    terminal.read_until("run 1: SUCCESS, 1 task in ")
+    assert running.wait() == 0
+    assert LONG not in terminal.text
+    assert "  first_long" in terminal.text

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from mflow.cli.fitting import without_middle
 from mflow.cli.reporting.lines import LineReporter
 from mflow.cli.reporting.outlet import Outlet
 from mflow.cli.wording import clean, duration, moment
@@ -25,6 +26,9 @@ _ALL_LINES = 50
 """In a run of at most so many tasks every event leaves a line; in a larger one only what went wrong."""
 
 _MOST_RETRIES = 3
+_LEAST_NAME = 20
+_BESIDE = 50
+"""Columns for what a line says beside a task's name: when, and how its attempt ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,12 @@ class LiveReporter(LineReporter):
         self._stdout.flush()
         if drawn:
             self.refresh()
+
+    def _name(self, task_no: int, attempt: int) -> str:
+        """An id so long that it would fill the line loses its middle: it is whole in `status --json`."""
+        return without_middle(
+            super()._name(task_no, attempt), max(_LEAST_NAME, self._frame.columns - _BESIDE)
+        )
 
     def _in_foreground(self) -> bool:
         return in_foreground(self._stdout.descriptor)
@@ -202,6 +212,11 @@ class Frame:
             self._widths = []
         return drawn
 
+    @property
+    def columns(self) -> int:
+        """How wide the terminal is now."""
+        return self._size().columns
+
     def _erasure(self) -> str:
         if not self._widths:
             return ""
@@ -229,11 +244,15 @@ def view_lines(snapshot: Snapshot, console: Console, *, most_rows: int, width: i
     running = snapshot.running if len(snapshot.running) <= room else snapshot.running[: max(0, room - 1)]
     for id_, attempt, seconds in running:
         again = f" #{attempt}" if attempt > 1 else ""
-        yield Text.assemble("  ", (f"{duration(seconds):>9}", "cyan"), f"  {clean(id_)}{again}")
+        name = without_middle(clean(id_), width - 13 - len(again))
+        yield Text.assemble("  ", (f"{duration(seconds):>9}", "cyan"), f"  {name}{again}")
     if len(running) < len(snapshot.running):
         yield Text(f"  and {len(snapshot.running) - len(running):,} more running", "dim")
     for id_, at in retries:
-        yield Text.assemble(("  next try ", "yellow"), f"{moment(at)[11:]}  {clean(id_)}")
+        when = moment(at)[11:]
+        yield Text.assemble(
+            ("  next try ", "yellow"), f"{when}  {without_middle(clean(id_), width - 13 - len(when))}"
+        )
 
 
 def _summary(snapshot: Snapshot, console: Console, width: int) -> Text:
