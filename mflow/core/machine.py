@@ -120,6 +120,10 @@ class Machine:
         """The attempts this worker was given and has not ended, the executing one first."""
         return list(self._holders[worker].held)
 
+    def executes_for(self, number: int, mono: float) -> float:
+        """Seconds for which this worker has been executing the first attempt it holds."""
+        return mono - self._holders[number].head_since
+
     def workers_wanted(self) -> int:
         """How many workers of our own should exist now, retiring ones included."""
         return 0 if self.stopping else self._claims.workers_wanted()

@@ -106,6 +106,18 @@ class Crew:
             signal_pidfd(self.adopted[number].pidfd, signal.SIGUSR1)
         else:
             self._say(number, messages.Stop(*attempt, grace_seconds))
+        self.wake(number)
+
+    def wake(self, number: int) -> None:
+        """Have a worker that somebody has stopped go on: else it hears nothing."""
+        worker = self.own.get(number) or self.adopted.get(number)
+        if worker is not None:
+            signal_pidfd(worker.pidfd, signal.SIGCONT)
+
+    def pids(self) -> list[tuple[int, int]]:
+        """Number and pid of every worker."""
+        workers: list[Worker | Adopted] = [*self.own.values(), *self.adopted.values()]
+        return [(worker.number, worker.identity.pid) for worker in workers]
 
     def ask_back(self, number: int, attempts: list[Attempt]) -> None:
         """Have a worker return what it has not begun."""

@@ -4,7 +4,8 @@ import signal
 from collections.abc import Callable
 
 from mflow.core.machine import Machine, Stop
-from mflow.core.states import TaskState
+from mflow.core.model import AttemptEnd
+from mflow.core.states import Outcome, TaskState
 from mflow.engine import clock
 from mflow.engine.alarms import Timers
 from mflow.engine.assignment import Ending, Verdict
@@ -17,6 +18,10 @@ STUCK_SECONDS = 20.0
 """How long after the grace a worker may still not have ended its attempt before it is killed itself."""
 
 
+UNDYING_SECONDS = 5.0
+"""How long after that it may still be there before it is left behind: a stop does not wait for ever."""
+
+
 class Halting:
     """Remembers what stopped the run, and how urgently."""
 
@@ -27,6 +32,7 @@ class Halting:
         self._grace_seconds = grace_seconds
         self.signal: int | None = None
         self._hurries = 0
+        self._killed: set[int] = set()  # workers
 
     def on_signal(self, number: int) -> None:
         """The first ends running tasks within the grace; further ones shorten it."""
@@ -48,9 +54,25 @@ class Halting:
 
     def kill_stuck(self) -> None:
         """The grace and more is over: a worker that still holds something does not answer."""
+        pids = dict(self._crew.pids())
         for number, _ in self._executing():
-            self._note(f"worker {number} does not answer: it is killed")
-            self._crew.kill(number)
+            if number in self._killed:
+                self._leave_behind(number, pids[number])
+            else:
+                self._note(f"worker {number}, pid {pids[number]}, does not answer: it is killed")
+                self._killed.add(number)
+                self._crew.kill(number)
+        if self._executing():
+            self._timers.set("stuck", clock.now().mono + UNDYING_SECONDS)
+
+    def _leave_behind(self, number: int, pid: int) -> None:
+        """Not even KILL ends it (uninterruptible sleep): what it holds is not over, but nothing waits for it."""
+        message = f"its worker, pid {pid}, could not be ended, so whether it is over is not known"
+        self._note(f"worker {number}, pid {pid}, does not end though it was killed: it is left behind")
+        for attempt in self._machine.held_by(number):
+            self._machine.ended(*attempt, AttemptEnd(Outcome.UNKNOWN, message=message, survivors=(pid,)))
+        self._machine.worker_gone(number)
+        self._crew.remove(number)
 
     def nothing_runs(self) -> bool:
         """Whether no worker holds an attempt."""

@@ -43,6 +43,7 @@ from mflow.engine.jobs import Jobs
 from mflow.engine.losses import Losses, Record
 from mflow.engine.master_log import MasterLog
 from mflow.engine.messages import WorkerSettings
+from mflow.engine.overdue import Overdue
 from mflow.engine.persistence import Persistence
 from mflow.engine.pool import allow_many_files, prestart
 from mflow.engine.staff import Staff
@@ -115,6 +116,7 @@ class Supervisor:
         self._writer = writer
         self._persistence = Persistence(writer, self._timers, config.database_patience_seconds, self._note)
         self._config_watch = ConfigWatch(assignment)
+        self._overdue = Overdue(self._machine, self._crew, self._jobs.task, self._note)
         self._watch(self._signals.fileno(), self._on_signals)
         self._watch(writer.fileno(), self._on_answer)
 
@@ -278,6 +280,7 @@ class Supervisor:
                 self._log.reopen_if_rotated()
             case "config":
                 self._timers.set("config", now + self._assignment.config.check_new_config_interval)
+                self._overdue.look(now)
                 self._persistence.look_at_the_clock()
                 self._give_up_if_stopping()
                 self._reload_config()

@@ -1,5 +1,6 @@
 """Workers die, and trees of tasks fight their death: the run goes on, and nobody is left."""
 
+import os
 import resource
 import signal
 import subprocess
@@ -218,6 +219,42 @@ def test_a_machine_that_lacks_something_for_a_moment_costs_no_task_a_try(site: S
     assert done.err.count("nothing new starts") == 1
     assert done.err.count("tasks start again") == 1
     assert {row.attempts for row in site.rows(run.id).values()} == {1}
+    site.assert_nobody_left()
+
+
+def test_a_stopped_worker_is_named_and_its_time_out_holds_after_all(site: Site) -> None:
+    gate = site.gate("a")
+    site.config(kill_grace_seconds=1, check_new_config_interval=0.1)
+    site.tasks(a={"command": f"{gate.tell('$PPID')}; exec sleep 600", "timeout_seconds": 0.5})
+    run = site.run()
+    worker = int(gate.told())
+    os.kill(worker, signal.SIGSTOP)
+    done = run.end()
+    assert done.code == 1
+    assert done.err.count(f"its worker, pid {worker}, is stopped by a signal") == 1
+    end = site.rows(run.id)["a"].end
+    assert end is not None
+    assert end.outcome is Outcome.TIMED_OUT
+    site.assert_nobody_left()
+
+
+@pytest.mark.parametrize("adopted", [False, True])
+def test_a_stopped_worker_hears_a_cancel(site: Site, adopted: bool) -> None:
+    gate = site.gate("a")
+    site.config(kill_grace_seconds=1)
+    site.tasks(a=f"{gate.tell('$PPID')}; exec sleep 600")
+    run = site.run()
+    worker = int(gate.told())
+    if adopted:
+        run.kill()
+        run = site.resume(run.id)
+        run.says("adopted")
+    os.kill(worker, signal.SIGSTOP)
+    assert site.mflow("cancel", str(run.id)).code == 0
+    assert run.end().code == 1
+    end = site.rows(run.id)["a"].end
+    assert end is not None
+    assert end.outcome is Outcome.CANCELLED
     site.assert_nobody_left()
 
 
