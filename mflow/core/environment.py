@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mflow.core.secrets import looks_secret, mask, url_without_password
+from mflow.core.secrets import holds_secret, looks_secret, mask, url_without_password
 
 VOLATILE = frozenset(
     (
@@ -91,7 +91,7 @@ def digest(uid: str, name: str, value: str) -> str:
 
 def is_secret(name: str, value: str, secrets: Collection[str] = (), keys: Iterable[str] = ()) -> bool:
     """Whether the value must not be kept: by its name, by a key that it is used for, by what it holds."""
-    if looks_secret(name) or any(map(looks_secret, keys)):
+    if holds_secret(name, value) or any(map(looks_secret, keys)):
         return True
     login = ("://" in value or "@" in value) and url_without_password(value) != value
     return login or mask(value, secrets) != value

@@ -36,6 +36,7 @@ def test_what_the_files_take_is_kept_and_seen_again() -> None:
         (Use("DB_PASSWORD", "X"), {"DB_PASSWORD": "hush99"}),  # by its name
         (Use("P", "ORACLE_PASSWORD"), {"P": "hush99"}),  # by what it is for
         (Use("DSN", "X"), {"DSN": "postgres://u:hush99@h/d"}),  # by what it holds
+        (Use("JAVA_OPTS", "X"), {"JAVA_OPTS": "-Xmx1g -Ddb.password=hush99"}),
         (Use("LOGIN", "X"), {"LOGIN": "scott/hush99"}),  # by a secret of other files in it
     ],
 )
