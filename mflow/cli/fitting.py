@@ -10,7 +10,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 GAP = 2
 """Blanks between two columns."""
 
-_LEAST = 12
+_LEAST = 16
 """A column that may be cut keeps so much, as long as others can be left out instead."""
 
 _ELLIPSIS = "…"

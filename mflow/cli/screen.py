@@ -96,13 +96,18 @@ def status_text(page: Page) -> Iterator[str]:
 
 
 def _terminal_width() -> int:
-    return max(10, shutil.get_terminal_size().columns)
+    """As the terminal itself says: COLUMNS may be of another one, or of this one before it was resized."""
+    try:
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):
+        columns = 0
+    return max(10, columns or shutil.get_terminal_size().columns)
 
 
 def _print_rich(parts: Iterable["RenderableType"]) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = Console(highlight=False, markup=False, emoji=False, width=_terminal_width())
     for part in parts:
         console.print(part)
 

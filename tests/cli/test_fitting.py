@@ -37,7 +37,7 @@ def test_columns_fit_if_those_that_must_be_whole_do(columns: list[tuple[int, boo
 
 
 def test_the_least_important_column_leaves_first() -> None:
-    assert list(widths([30, 7, 6, 8, 5, 20], [True, False, False, False, False, True], [2, 3, 4], 45)) == [
+    assert list(widths([30, 7, 6, 8, 5, 20], [True, False, False, False, False, True], [2, 3, 4], 50)) == [
         0,
         1,
         4,

@@ -30,7 +30,7 @@ class Terminal:
 
     def start(self, project: Project, *words: str, in_front: bool = True) -> "subprocess.Popen[str]":
         """Start mflow on it, as a shell would."""
-        project.env |= {"TERM": "xterm-256color"}
+        project.env |= {"TERM": "xterm-256color", "COLUMNS": "33"}  # a stale one: the terminal knows better
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), self.side)
         return project.start(
             *words,
@@ -139,7 +139,7 @@ def test_ids_and_paths_are_cut_in_the_middle_and_rows_never_folded(
         assert max(map(len, lines)) <= columns
         assert "…" in table[0]
         if words != ("runs",):
-            assert table[0].startswith(" first_l")
+            assert table[0].startswith(" first_")
             assert "ast " in table[0]
         piped = project.mflow(*words)
         assert "…" not in piped.out
