@@ -169,12 +169,13 @@ class Machine:
         pid: int | None = None,
         started_at: datetime | None = None,
         facts: dict[str, object] | None = None,
+        leader_ticks: int | None = None,
     ) -> None:
         """What a worker says of a live attempt; kept with the next batch."""
         if self.is_live(task_no, attempt):
             if started_at is not None:
                 self._orders.say(self._lack.started((task_no, attempt), self.now.mono))
-            self._ledger.progress.append(Progress(task_no, attempt, started_at, pid, facts))
+            self._ledger.progress.append(Progress(task_no, attempt, started_at, pid, facts, leader_ticks))
             self._touch()
 
     def ended(

@@ -4,42 +4,58 @@
 died, and for every FAILED row whose attempt was never proven over (`is_unproven`). Two decisions ask for more:
 carry them out, gather the evidence anew, ask again.
 
-A RUNNING row:
+A RUNNING row ("holds": whether its worker has the log open; "known": the database knows that it began, or it
+was adopted):
 
-    where the worker ran     worker  outcome file  log                      decision
-    -----------------------  ------  ------------  -----------------------  -----------------------------------
-    anywhere                 any     matches       any (but see Secure)     Take what the file says
-    another machine, pid     -       none          any                      Take UNKNOWN: it cannot be probed
+    where the worker ran     worker  outcome file  log                 holds  decision
+    -----------------------  ------  ------------  ------------------  -----  ---------------------------------------
+    anywhere                 any     matches       any (see Secure)    any    Take what the file says
+    another machine, pid     -       none          any                 -      Take UNKNOWN: it cannot be probed
       namespace; not known
-    here before a restart    -       none          any                      Take LOST: the restart ended it
-    here                     alive   none          FOUND or UNPROVEN        Adopt
-    here                     alive   none          ABSENT                   Secure: it may begin this instant
-    here                     any     none          SECURED                  NotBegun, its number is spent
-    here                     dead    none          ABSENT                   NotBegun, its number is free
-    here                     dead    none          FOUND or UNPROVEN        Sweep, then Take LOST, or UNKNOWN if
-                                                                              the sweep left survivors
-    here                     hidden  none          any                      Take UNKNOWN
+    here before a restart    -       none          any                 -      Take LOST: the restart ended it
+    here                     alive   none          FOUND or UNPROVEN,  any    Adopt
+                                                     or known
+    here                     alive   none          ABSENT              yes    Adopt: somebody has deleted its log
+    here                     alive   none          ABSENT              other  Secure: it may begin this instant
+    here                     alive   none          SECURED             no     NotBegun, its number is spent
+    here                     alive   none          SECURED             other  Adopt: it had begun, or cannot be asked
+    here                     dead    none          any                 -      Sweep, and then by what that has found:
+                                                                                Take UNKNOWN if anything may be left,
+                                                                                NotBegun if nothing was there, and the
+                                                                                log is ABSENT or SECURED and it is not
+                                                                                known (SECURED: its number is spent),
+                                                                                else Take LOST
+    here                     hidden  none          any                 -      Take UNKNOWN
 
     (which of these places it was: `core.kernels`)
 
-A FAILED row that is unproven, at a later resume: where a RUNNING row leads to Adopt or to survivors, it Stays
-as it is; a file with a good end is Settled; all else, another host included (this resume is the operator's word),
-is tried Again.
+A missing log alone proves nothing: anybody can delete it. While the worker lives, the kernel says whether it has
+the log open; when it is dead, a sweep must find nothing.
+
+A FAILED row that is unproven, at a later resume: where a RUNNING row leads to Adopt, or to UNKNOWN after a sweep, it
+Stays as it is; a file with a good end is Settled; all else, another host included (this resume is the operator's
+word), is tried Again.
 
 Evidence must be gathered in this order, or an attempt that ends meanwhile looks lost: first whether the worker
-lives, then the outcome file, then the log, then the sweep.
+lives, then whether it holds the log (it lets go of that when the outcome is in its file), then the outcome file, then
+the log, then the sweep.
 
 **Secure.** A worker whose supervisor has died begins nothing that is queued in it, but it may have looked just
 before that death. The log's name is the referee, since whoever creates it does so exclusively: the adopter takes
 the name (a symbolic link to `SECURED_LINK`, which no worker makes and which survives a second crash), or finds
 that the worker was quicker. A worker that finds the name taken must never begin the attempt; if its file says
-NOT_STARTED of what was secured, that is NotBegun.
+NOT_STARTED of what was secured, that is NotBegun. The name is free, too, where a log was deleted: so whether the
+worker holds it is looked at once more afterwards.
+
+**Sweep.** What is proven to be the attempt's is killed; what cannot be killed survives. Also in doubt is what may be
+of it and cannot be told (another user's orphan), and a lock on the log that somebody out of sight still holds:
+nothing is begun beside those.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 
 from mflow.core.kernels import difference, was_restarted
 from mflow.core.model import AttemptEnd, Identity, TaskRow
@@ -59,16 +75,31 @@ class LogTrace(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep for an attempt whose worker is dead has found. Pids, ascending."""
+
+    found: bool = False  # something of it was there: it had begun
+    survivors: tuple[int, ...] = ()  # of it, and could not be ended
+    doubtful: tuple[int, ...] = ()  # perhaps of it: not ended
+    held: bool = False  # the log is locked by a process of it that cannot be seen
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is proven that nothing is left."""
+        return not (self.survivors or self.doubtful or self.held)
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found out about the last attempt of a row, in the order of the fields."""
+    """What was found out about the last attempt of a row."""
 
     here: Identity  # who looks
     worker_alive: bool | None  # identity checked; None: cannot be seen from here
     outcome: AttemptEnd | None  # of a file that names this run's uid, task, attempt and worker
     log: LogTrace
-    survivors: tuple[int, ...] | None = (
-        None  # pids of the attempt that a sweep could not end; None: no sweep yet
-    )
+    holds_log: bool | None = None  # whether the living worker has it open; None: it cannot be told
+    swept: Swept | None = None  # None: no sweep yet
+    adopted: bool = False  # who looks had adopted it
     without: str = "there is no outcome file"  # for a person: why there is no `outcome`
     withheld: str = (
         ""  # for a person: why an outcome that may be there cannot be used; its absence proves nothing
@@ -81,6 +112,7 @@ class Adopt:
     """It lives: watch its worker, count it against the limit. For a person: `message`."""
 
     message: str
+    began: bool = True  # else it may only be about to
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +139,7 @@ class Secure:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """End all processes that carry the attempt's token, then decide again with `survivors`."""
+    """End all that is proven to be the attempt's, then decide again with `swept`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,19 +190,25 @@ def _of_running(row: TaskRow, evidence: Evidence) -> Decision:
         return Take(_unknown(row, _not_visible(row.worker, evidence)))
     if was_restarted(row.worker, evidence.here):
         return Take(_lost(row, f"{_place(row)} was restarted while it ran"))
-    if evidence.log is LogTrace.SECURED:
-        return NotBegun(spent=True)
-    began = _may_have_begun(row, evidence.log)
-    if evidence.worker_alive:
-        return Adopt(f"still runs, {_whereabouts(row)}") if began else Secure()
-    return _of_dead(row, evidence) if began else NotBegun(spent=False)
+    if not evidence.worker_alive:
+        return _of_dead(row, evidence)
+    match _beginning(row, evidence):
+        case _Beginning.NEVER:
+            return NotBegun(spent=True)
+        case _Beginning.OPEN:
+            return Secure()
+        case _:
+            return Adopt(f"still runs, {_whereabouts(row)}")
 
 
 def _of_dead(row: TaskRow, evidence: Evidence) -> Decision:
-    if evidence.survivors is None:
+    swept = evidence.swept
+    if swept is None:
         return Sweep()
-    if evidence.survivors:
-        return Take(_unknown(row, _survived(row, evidence.survivors), evidence.survivors))
+    if not swept.is_over:
+        return Take(_unknown(row, _left(row, swept), swept.survivors + swept.doubtful))
+    if not (swept.found or _is_known(row, evidence)) and evidence.log in (LogTrace.ABSENT, LogTrace.SECURED):
+        return NotBegun(spent=evidence.log is LogTrace.SECURED)
     return Take(_lost(row, f"its worker is dead, and {evidence.without} ({_whereabouts(row)})"))
 
 
@@ -183,17 +221,21 @@ def _of_failed(row: TaskRow, evidence: Evidence) -> Decision:
     worker, here = row.worker, evidence.here
     if worker is None or not (worker.same_kernel(here) or was_restarted(worker, here)):
         return Again(f"{_not_visible(worker, evidence)}; it is run again on the word of this resume")
-    if was_restarted(worker, here) or evidence.log is LogTrace.SECURED:
+    if was_restarted(worker, here):
         return Again()
     if not _can_be_told(worker, evidence):
         return Stays(f"{_not_visible(worker, evidence)}: resume as a user who may see it")
     if evidence.worker_alive and evidence.outcome is None:
-        if _may_have_begun(row, evidence.log):
-            return Stays(f"still runs, {_whereabouts(row)}: resume again when it is over")
-        return Secure()
-    if evidence.survivors is None:
+        match _beginning(row, evidence):
+            case _Beginning.NEVER:
+                return Again()
+            case _Beginning.OPEN:
+                return Secure()
+            case _:
+                return Stays(f"still runs, {_whereabouts(row)}: resume again when it is over")
+    if evidence.swept is None:
         return Sweep()
-    return Stays(_survived(row, evidence.survivors)) if evidence.survivors else Again()
+    return Again() if evidence.swept.is_over else Stays(_left(row, evidence.swept))
 
 
 # ------------------------------------------------------------------------------------- what follows from what
@@ -215,9 +257,25 @@ def _can_be_told(worker: Identity, evidence: Evidence) -> bool:
     return was_restarted(worker, evidence.here)
 
 
-def _may_have_begun(row: TaskRow, log: LogTrace) -> bool:
-    """A missing log counts only if the worker never said that it had begun: logs can be deleted."""
-    return log is not LogTrace.ABSENT or row.started_at is not None or row.pid is not None
+class _Beginning(Enum):
+    """Of an attempt in a living worker."""
+
+    PROVEN = auto()  # or it cannot be told
+    OPEN = auto()
+    NEVER = auto()
+
+
+def _beginning(row: TaskRow, evidence: Evidence) -> _Beginning:
+    if _is_known(row, evidence) or evidence.holds_log or evidence.log in (LogTrace.FOUND, LogTrace.UNPROVEN):
+        return _Beginning.PROVEN
+    if evidence.log is LogTrace.ABSENT:
+        return _Beginning.OPEN
+    return _Beginning.PROVEN if evidence.holds_log is None else _Beginning.NEVER
+
+
+def _is_known(row: TaskRow, evidence: Evidence) -> bool:
+    """Whether the worker has said that it began, or it was seen to run."""
+    return row.started_at is not None or row.pid is not None or evidence.adopted
 
 
 # ------------------------------------------------------------------------------------------------- the words
@@ -243,8 +301,26 @@ def _whereabouts(row: TaskRow) -> str:
     return f"on {_place(row)} as pid {row.pid}, worker pid {worker}"
 
 
-def _survived(row: TaskRow, pids: tuple[int, ...]) -> str:
-    return f"processes that could not be ended are left on {_place(row)}: pid {', '.join(map(str, pids))}"
+def _left(row: TaskRow, swept: Swept) -> str:
+    """What may be left of it after a sweep, each with what to do about it."""
+    parts = []
+    if swept.survivors:
+        parts.append(f"processes that could not be ended are left on {_place(row)}: {_pids(swept.survivors)}")
+    if swept.doubtful:
+        parts.append(
+            f"on {_place(row)} these may belong to it, and this user cannot tell: {_pids(swept.doubtful)} "
+            "(end them, or resume as root)"
+        )
+    elif swept.held:
+        parts.append(
+            f"a process on {_place(row)} that this user cannot see has its log open "
+            f"(look with: fuser -v {row.output}; end it, or resume as root)"
+        )
+    return "; ".join(parts)
+
+
+def _pids(pids: tuple[int, ...]) -> str:
+    return f"pid {', '.join(map(str, pids))}"
 
 
 def _not_visible(worker: Identity | None, evidence: Evidence) -> str:

@@ -90,6 +90,16 @@ class Attempt:
         return self._running.fileno()
 
     @property
+    def log_fd(self) -> int | None:
+        """The log's descriptor, to be closed when the end is kept; None while somebody may still write to it."""
+        return None if self._end is None else self.bench.log_fd
+
+    def close_log(self) -> None:
+        """There is no end to be kept."""
+        if self.log_fd is not None:
+            os.close(self.log_fd)
+
+    @property
     def next_at(self) -> float:
         """When `on_time` wants to be called; infinite if never."""
         return min(self._deadline, self._linger_at, self._insist_at, self._kill_at, self._give_up_at)
@@ -227,8 +237,6 @@ class Attempt:
         self._linger_at = self._insist_at = self._kill_at = self._give_up_at = inf
         self.bench.nobody_listens()
         self._launcher.forget()
-        if self._end is not None:  # else somebody may still write to it
-            os.close(self.bench.log_fd)
 
     def _ended_at(self) -> datetime:
         """By how long it took, so that this is true also if the wall clock was set meanwhile."""

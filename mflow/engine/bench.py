@@ -11,6 +11,7 @@ from typing import Any
 from mflow.core.contracts import Job
 from mflow.core.model import LOG_FACT
 from mflow.core.names import TOKENS_VARIABLE, attempt_token
+from mflow.engine.attempt_log import note_leader
 from mflow.engine.messages import Facts, WorkerSettings
 from mflow.engine.process import Launcher, Process
 
@@ -80,6 +81,8 @@ class Bench:
         self._facts: dict[str, Any] = {}
         self._serial = 0  # of what was recorded last
         self._kept = 0
+        self._led = False  # its first process was started
+        self._log = job.log
         self._deaf = False  # nobody will say any more that facts are kept
 
     @property
@@ -92,9 +95,14 @@ class Bench:
         job, launch, environment = self._job, self._equipment.launcher.launch, self._equipment.environment
         if env is not None:
             path = env.get("PATH") or os.defpath
-            return launch(argv, env, path=path, cwd=job.cwd, log_fd=self.log_fd)
-        encoded, path = environment.encoded(job), environment.path(job)
-        return launch(argv, encoded, path=path, cwd=job.cwd, log_fd=self.log_fd)
+            process = launch(argv, env, path=path, cwd=job.cwd, log_fd=self.log_fd)
+        else:
+            encoded, path = environment.encoded(job), environment.path(job)
+            process = launch(argv, encoded, path=path, cwd=job.cwd, log_fd=self.log_fd)
+        if not self._led and process.pid is not None:
+            self._led = True
+            note_leader(self.log_fd, self._log, process.pid)
+        return process
 
     def record(self, facts: Mapping[str, Any], *, wait_seconds: float = 0.0) -> bool:
         """Keep facts; see the contract. Raises TypeError or ValueError for what JSON cannot hold."""
@@ -123,6 +131,7 @@ class Bench:
 
     def log_is_at(self, path: str) -> None:
         """The log is not where the job said: told and kept like any fact."""
+        self._log = path
         self.record({LOG_FACT: path})
 
     def kept(self, serial: int) -> None:

@@ -13,7 +13,7 @@ from mflow.core.errors import RunOwned
 from mflow.core.holders import Attempt
 from mflow.core.model import Identity
 from mflow.engine import messages
-from mflow.engine.identity import open_verified, signal_pidfd
+from mflow.engine.identity import is_over, open_verified, signal_pidfd
 from mflow.engine.messages import WorkerSettings
 from mflow.engine.pool import Worker, start_worker
 
@@ -93,6 +93,10 @@ class Crew:
             self._unwatch(worker.pidfd)
             self._unwatch(worker.channel.fileno())
             worker.close()
+
+    def all_alive(self) -> bool:
+        """Whether no worker of ours is over that was not removed yet."""
+        return not any(is_over(worker.pidfd) for worker in self.own.values())
 
     # ----------------------------------------------------------------------------------- saying something
 

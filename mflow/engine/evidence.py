@@ -1,15 +1,15 @@
 """Finding out what became of attempts and supervisors: the facts that `core.recovery` decides by.
 
-Looking is done in the order that module demands: worker, outcome file, log, sweep.
+Looking is done in the order that module demands: worker, its hold of the log, outcome file, log, sweep.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from mflow.core.model import RunRow, TaskRow
-from mflow.core.names import attempt_token
+from mflow.core.holders import Attempt
+from mflow.core.model import Identity, RunRow, TaskRow
 from mflow.core.recovery import (
     SECURED_LINK,
     Adopt,
@@ -19,13 +19,15 @@ from mflow.core.recovery import (
     Secure,
     Stays,
     Sweep,
+    Swept,
     decide,
 )
 from mflow.core.states import TaskState
+from mflow.engine.family import Family
 from mflow.engine.hunt import Hunt
 from mflow.engine.identity import is_alive, own_identity
-from mflow.engine.outcome_file import any_trace, fallback_path, look_for_outcome, sync_folder
-from mflow.engine.pool import own_servers
+from mflow.engine.outcome_file import any_trace, look_for_outcome, sync_folder
+from mflow.engine.procfs import written_files
 from mflow.engine.provenance import (
     Foreign,
     Writers,
@@ -35,6 +37,7 @@ from mflow.engine.provenance import (
     read_own,
     writers,
 )
+from mflow.engine.trail import trail_of
 
 SWEEP_SECONDS = 3.0
 """How long a sweep may wait for killed processes to be gone."""
@@ -59,41 +62,55 @@ def is_marked(run: RunRow) -> bool:
         return False
 
 
-def settle(run: RunRow, row: TaskRow, spare: Iterable[int] = ()) -> tuple[Decision, Evidence]:
-    """Decide about one attempt nobody watched, doing what the decision asks for on the way.
+def settle(
+    run: RunRow,
+    rows: Iterable[TaskRow],
+    family: Family,
+    *,
+    adopted: Collection[Attempt] = (),
+    ours: bool = False,
+) -> Iterator[tuple[TaskRow, Decision, Evidence]]:
+    """Decide about attempts, doing what a decision asks for on the way; one sweep serves them all.
 
-    `spare`: pids below this process that a sweep must leave alone.
+    `family`: the children of this process. `adopted`: attempts that this process has seen to run. `ours`: the workers
+    were started by this process: what they leave lands here.
     """
-    evidence = look(run, row)
+    seen = [
+        (row, *_look_and_secure(run, row, adopted=(row.task_no, row.attempts) in adopted)) for row in rows
+    ]
+    to_sweep = [row for row, decision, _ in seen if isinstance(decision, Sweep)]
+    swept = sweep(run, to_sweep, family, ours=ours) if to_sweep else {}
+    for row, decision, evidence in seen:
+        found = swept.get((row.task_no, row.attempts))
+        yield row, decide(row, replace(evidence, swept=found)) if found else decision, evidence
+
+
+def _look_and_secure(run: RunRow, row: TaskRow, *, adopted: bool) -> tuple[Decision, Evidence]:
     while True:
+        evidence = replace(look(run, row), adopted=adopted)
         decision = decide(row, evidence)
-        if isinstance(decision, Secure):
-            try:
-                secure(row)
-            except (
-                OSError
-            ) as error:  # a full disk: its worker still lives, and will tell, or leave without a log
-                return _watched(row, error), evidence
-            evidence = look(run, row)
-        elif isinstance(decision, Sweep):
-            evidence = replace(evidence, survivors=sweep(run, row, spare))
-        else:
+        if not isinstance(decision, Secure):
             return decision, evidence
+        try:
+            secure(row)
+        except OSError as error:  # a full disk: its worker still lives, and will tell, or leave without a log
+            return _watched(row, error), evidence
 
 
 def _watched(row: TaskRow, error: OSError) -> Decision:
     """What is not secured may still begin: it is watched like what has begun, until its worker ends."""
     text = f"has not begun, but may: its log's name cannot be taken ({error.strerror})"
-    return Adopt(text) if row.state is TaskState.RUNNING else Stays(f"{text}: resume again")
+    return Adopt(text, began=False) if row.state is TaskState.RUNNING else Stays(f"{text}: resume again")
 
 
 def look(run: RunRow, row: TaskRow) -> Evidence:
-    """What can be seen of the last attempt of a row."""
+    """What can be seen of the last attempt of a row, in the order that `core.recovery` demands."""
     here, worker = own_identity(), row.worker
     alive = is_alive(worker) if worker is not None and worker.same_kernel(here) else None
     if worker is None or row.log is None:
         return Evidence(here, alive, None, _log_trace(run, row, writers(run.folder)))
     allowed = writers(os.path.dirname(row.log), worker.pid if alive else None)
+    holds = _holds_log(worker, row.log) if alive else None
     found = look_for_outcome(
         row.log,
         fallback_folder=fallback_folder(run.uid),
@@ -108,10 +125,27 @@ def look(run: RunRow, row: TaskRow) -> Evidence:
         alive,
         found.kept.end if found.kept else None,
         _log_trace(run, row, allowed),
+        holds,
         without=found.without,
         withheld=found.withheld,
         foreign=found.foreign,
     )
+
+
+def _holds_log(worker: Identity, log: str) -> bool | None:
+    """Whether a living worker has the log open, be it deleted or in another folder; None if that cannot be seen.
+
+    A worker serves one run, in which the names of logs are unique.
+    """
+    name = os.path.basename(log)
+    try:
+        files = [os.path.basename(path) for path in written_files(worker.pid)]
+    except OSError:
+        return None
+    if name in files or f"{name} (deleted)" in files:
+        return True
+    has_files = os.path.lexists(f"/proc/{worker.pid}/fd/0")  # else it was dying at that look, or is dead
+    return False if has_files and is_alive(worker) else None
 
 
 def secure(row: TaskRow) -> None:
@@ -125,18 +159,11 @@ def secure(row: TaskRow) -> None:
         )  # or a power failure leaves the worker's refusal without its reason
 
 
-def sweep(run: RunRow, row: TaskRow, spare: Iterable[int] = ()) -> tuple[int, ...]:
-    """Kill every process of an attempt whose worker is dead; the pids that were still there in the end.
-
-    Our other children are spared: multiprocessing's servers, and workers that landed here when their fork server
-    died.
-    """
-    token = attempt_token(run.uid, row.task_no, row.attempts)
+def sweep(run: RunRow, rows: Sequence[TaskRow], family: Family, *, ours: bool) -> dict[Attempt, Swept]:
+    """Kill every process of attempts whose workers are dead; what was found of each."""
     own, _ = folders_like(fallback_folder(run.uid), writers(run.folder))
-    logs = [row.log, *(fallback_path(row.log, folder) for folder in own)] if row.log else []
-    if row.output:
-        logs.append(row.output)
-    return Hunt(token, own_servers().union(spare), logs).until(SWEEP_SECONDS)
+    trails = [trail_of(run, row, own) for row in rows]
+    return Hunt(run.uid, trails, family, ours=ours).until(SWEEP_SECONDS)
 
 
 def _log_trace(run: RunRow, row: TaskRow, allowed: Writers) -> LogTrace:

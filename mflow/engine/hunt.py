@@ -1,8 +1,8 @@
-"""Ending what an attempt has left when its worker is dead, also if it forks faster than one can look.
+"""Ending what attempts have left when their workers are dead, also if it forks faster than one can look.
 
-Two ways to meet it. Orphans of a worker land with its supervisor (a sub-reaper): whatever is killed there leaves its
-own children there. Elsewhere, and after a resume, three things tell: the attempt's token in the environment, its log
-open for writing (`env -i` and `sudo -i` drop the token), and a parent that is told so.
+What is killed is proven to be of an attempt: by its trail (`trail`), by a parent that is, or as an orphan that has
+landed with this process, a sub-reaper, when the worker died. What may be of it but is not proven is left alone, and
+named: see `doubts`.
 
 A process that forks and exits in a circle is another one at every look. So a look is quick (no psutil), takes the
 newest processes first, and only several in a row that find nothing prove that nothing is left.
@@ -15,14 +15,17 @@ its parent alone is killed before that: whoever hunts may be killed, too, and an
 import os
 import select
 import signal
-import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 
-from mflow.core.names import TOKENS_VARIABLE
-from mflow.engine import tree
+from mflow.core.holders import Attempt
+from mflow.core.recovery import Swept
+from mflow.engine import procfs, tree
+from mflow.engine.doubts import Doubts
+from mflow.engine.family import Family
 from mflow.engine.identity import signal_pidfd
+from mflow.engine.trail import Belongs, Trail, Trails
 
 VAIN_LOOKS = 5
 """So many looks in a row must find nothing."""
@@ -30,131 +33,141 @@ VAIN_LOOKS = 5
 DYING_SECONDS = 0.05
 """How long a look waits for those that were just killed, unless they are gone at once."""
 
-_TOKENS = f"{TOKENS_VARIABLE}=".encode()
+LOCK_LOOKS = 10
+"""So often is a locked log looked at before it counts as held by somebody who cannot be seen."""
 
 
 class Hunt:
-    """For one attempt: `token` and `logs` are its own, `spare` are children of this process that are none of its."""
+    """For the attempts of some dead workers of one run.
 
-    def __init__(self, token: str, spare: frozenset[int], logs: Iterable[str] = ()) -> None:
-        self._token, self._spare = token.encode(), spare
-        paths = [os.path.realpath(log) for log in logs]
-        self._logs = {*paths, *(f"{path} (deleted)" for path in paths)}  # as /proc/PID/fd names them
-        self._strangers = {os.getpid()}  # looked at before, and not of this attempt
+    `family`: this process's children, and whose they are. `ours`: the workers were of this process, so that their
+    orphans have landed with it.
+    """
 
-    def until(self, seconds: float) -> tuple[int, ...]:
-        """Kill until nothing is left, for at most so long; the pids that were still there in the end."""
-        deadline, vain = time.monotonic() + seconds, 0
+    def __init__(self, run_uid: str, trails: Sequence[Trail], family: Family, *, ours: bool) -> None:
+        self._trails = Trails(trails, run_uid.encode())
+        self._family, self._ours = family, ours
+        self._running = [trail.attempt for trail in trails if trail.began]
+        self._first = (*self._running, trails[0].attempt)[0]
+        self._strangers = {os.getpid()}  # looked at before, and not of these attempts
+        self._holders: dict[int, Attempt] = {}  # of a log, found by a deep look
+        self._met: set[Attempt] = set()  # something of these was there
+        self._untouchable: dict[int, Attempt] = {}  # this user may not signal them
+
+    def until(self, seconds: float) -> dict[Attempt, Swept]:
+        """Kill until nothing is left, for at most so long; what was found of each attempt."""
+        deadline, vain, looks, left = time.monotonic() + seconds, 0, 0, dict[int, Attempt]()
+        held: list[Trail] = []
         while vain < VAIN_LOOKS:
-            seen = self._shoot()
-            if seen and time.monotonic() > deadline:
-                return tuple(sorted(seen))
-            vain = 0 if seen else vain + 1
-        return ()
+            left = self._shoot()
+            if not left.keys() <= self._untouchable.keys():
+                vain = 0
+                if time.monotonic() > deadline:
+                    break
+                continue
+            vain += 1
+            if vain == VAIN_LOOKS and looks < LOCK_LOOKS and (held := self._locked()):
+                vain, looks = 0, looks + 1
+        return self._account(left, held)
 
-    def _shoot(self) -> set[int]:
-        """KILL to all that is seen now; their pids."""
-        orphans = set(self._orphans())
+    def _locked(self) -> list[Trail]:
+        """Attempts whose log is still locked though nothing of them was seen; looks deeper for who it is."""
+        locked = [trail for trail in self._trails.all if trail.locked]
+        self._holders = self._trails.deep(locked) if locked else {}
+        self._holders.pop(os.getpid(), None)
+        return locked
+
+    def _account(self, left: Mapping[int, Attempt], held: Sequence[Trail]) -> dict[Attempt, Swept]:
+        alive = {pid: whose for pid, whose in {**self._untouchable, **left}.items() if procfs.lives(pid)}
+        doubts = Doubts(self._trails, alive, self._family.landed() if self._ours else None).of_each()
+        still = {trail.attempt for trail in held if trail.locked}
+        return {
+            one.attempt: Swept(
+                found=one.attempt in self._met,
+                survivors=tuple(sorted(pid for pid, whose in alive.items() if whose == one.attempt)),
+                doubtful=tuple(sorted(doubts.get(one.attempt, ()))),
+                held=one.attempt in still and one.attempt not in alive.values(),
+            )
+            for one in self._trails.all
+        }
+
+    # --------------------------------------------------------------------------------------------- one look
+
+    def _shoot(self) -> dict[int, Attempt]:
+        """KILL to all that is seen now; whose they are, by pid."""
+        landed = self._family.landed() if self._ours else ()
+        orphans = {pid: attempt for pid in landed if (attempt := self._of_orphan(pid)) is not None}
         tree.signal_children(orphans, signal.SIGSTOP)
+        whose = dict(orphans)
         with ExitStack() as stack:
-            stopped = self._stop_all(lambda pid: pid in orphans or self._is_of_it(pid), stack)
-            while found := self._stop_children(stopped, stack):
+            stopped = self._stop_all(lambda pid: orphans.get(pid) or self._of_it(pid), whose, stack)
+            while found := self._stop_all(lambda pid: self._by_parent(pid, whose), whose, stack):
                 stopped |= found
-            for pidfd in reversed(stopped.values()):  # children first
-                _send(pidfd, signal.SIGKILL)
+            for pid, pidfd in reversed(stopped.items()):  # children first
+                self._send(pid, pidfd, signal.SIGKILL, whose[pid])
             tree.signal_children(orphans, signal.SIGKILL)  # also if there was no descriptor to be had
-            for pidfd in stopped.values():
-                _wait(pidfd)
-        return orphans.union(stopped)
+            for pid, pidfd in stopped.items():
+                if pid not in self._untouchable:
+                    _wait(pidfd)
+        self._met.update(attempt for pid, attempt in whose.items() if self._running or pid not in orphans)
+        return whose
 
-    def _orphans(self) -> Iterator[int]:
-        """What a dead worker has left to us."""
-        return (pid for pid in tree.child_pids() if pid not in self._spare and _lives(pid))
-
-    def _stop_children(self, stopped: Mapping[int, int], stack: ExitStack) -> dict[int, int]:
-        return self._stop_all(lambda pid: pid not in stopped and _parent(pid) in stopped, stack)
-
-    def _stop_all(self, belongs: Callable[[int], bool], stack: ExitStack) -> dict[int, int]:
-        """Stop every process that belongs to the attempt; pid -> pidfd."""
-        found = ((pid, self._stop(pid, belongs, stack)) for pid in _newest_first())
-        return {pid: pidfd for pid, pidfd in found if pidfd is not None}
-
-    def _stop(self, pid: int, belongs: Callable[[int], bool], stack: ExitStack) -> int | None:
-        """Stop this process if it belongs. The descriptor is there before the last look, so that it is it."""
-        if pid == os.getpid() or not belongs(pid):
+    def _of_orphan(self, pid: int) -> Attempt | None:
+        """Whose it is that has landed with us: some dead worker's, if nobody else can have left it."""
+        if not procfs.lives(pid):
             return None
+        found = self._trails.by_place(pid, tree.session(pid)) or self._trails.by_looks(pid)
+        if isinstance(found, tuple):
+            return found
+        if found is Belongs.ELSEWHERE:
+            self._family.spare(pid)
+            return None
+        return self._first if self._family.has_only_orphans else None
+
+    def _stop_all(
+        self, belongs: Callable[[int], Attempt | None], whose: dict[int, Attempt], stack: ExitStack
+    ) -> dict[int, int]:
+        """Stop every process that belongs to an attempt, and note whose it is; pid -> pidfd, in the order met."""
+        found: dict[int, int] = {}
+        for pid in procfs.pids():
+            attempt = belongs(pid) if pid != os.getpid() else None
+            pidfd = self._stop(pid, belongs, stack) if attempt else None
+            if attempt and pidfd is not None:
+                found[pid], whose[pid] = pidfd, attempt
+                self._send(pid, pidfd, signal.SIGSTOP, attempt)
+        return found
+
+    def _stop(self, pid: int, belongs: Callable[[int], Attempt | None], stack: ExitStack) -> int | None:
+        """A descriptor of a process that belongs. It is there before the last look, so that it is it."""
         try:
             pidfd = os.pidfd_open(pid)
         except OSError:
             return None
         stack.callback(os.close, pidfd)
-        if not (belongs(pid) and _lives(pid)):
+        return pidfd if belongs(pid) and procfs.lives(pid) else None
+
+    def _of_it(self, pid: int) -> Attempt | None:
+        found: Attempt | Belongs | None = self._trails.by_place(pid, tree.session(pid)) or self._holders.get(
+            pid
+        )
+        if found is None and pid not in self._strangers:
+            found = self._trails.by_looks(pid)
+            if isinstance(found, Belongs):
+                self._strangers.add(pid)
+        return found if isinstance(found, tuple) else None
+
+    @staticmethod
+    def _by_parent(pid: int, whose: Mapping[int, Attempt]) -> Attempt | None:
+        if pid in whose:
             return None
-        _send(pidfd, signal.SIGSTOP)
-        return pidfd
+        found = procfs.read_stat(pid)
+        return whose.get(found.parent) if found else None
 
-    def _is_of_it(self, pid: int) -> bool:
-        if pid in self._strangers:
-            return False
+    def _send(self, pid: int, pidfd: int, signum: int, attempt: Attempt) -> None:
         try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                block = file.read()
-        except PermissionError:
-            block = b"?"
-        except OSError:
-            return False
-        found = self._is_named(block) or self._writes_log(pid)
-        if block and not found:  # without any it was cleared, or is about to be another program, or dead
-            self._strangers.add(pid)
-        return found
-
-    def _writes_log(self, pid: int) -> bool:
-        """As stdout or stderr: a look at all descriptors of all processes would take too long on a busy machine."""
-        return any(_is_written(f"/proc/{pid}/fd/{number}", self._logs) for number in (1, 2))
-
-    def _is_named(self, block: bytes) -> bool:
-        """Whether the token is among those of an environment (which may name outer attempts, too)."""
-        if self._token not in block:
-            return False
-        entries = (entry for entry in block.split(b"\0") if entry.startswith(_TOKENS))
-        return any(self._token in entry[len(_TOKENS) :].split() for entry in entries)
-
-
-def _newest_first() -> list[int]:
-    return sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True)
-
-
-def _lives(pid: int) -> bool:
-    """Whether there is such a process and it is no zombie."""
-    return _stat(pid)[0] not in (b"Z", b"X")
-
-
-def _parent(pid: int) -> int:
-    """The process's parent; 0 if it is gone."""
-    return int(_stat(pid)[1])
-
-
-def _stat(pid: int) -> tuple[bytes, bytes]:
-    """Its state and its parent (proc_pid_stat(5)); those of a dead one if it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            state, parent = file.read().rpartition(b")")[2].split()[:2]
-    except OSError:
-        return b"X", b"0"
-    return state, parent
-
-
-def _is_written(descriptor: str, paths: set[str]) -> bool:
-    """Whether an entry of /proc/PID/fd leads to one of these files, and was opened for writing."""
-    try:
-        return os.readlink(descriptor) in paths and bool(os.lstat(descriptor).st_mode & stat.S_IWUSR)
-    except OSError:  # closed, gone, or another user's
-        return False
-
-
-def _send(pidfd: int, signum: int) -> None:
-    with suppress(PermissionError):  # it runs as another user by now (sudo): it will be named
-        signal_pidfd(pidfd, signum)
+            signal_pidfd(pidfd, signum)
+        except PermissionError:  # it runs as another user by now (sudo): it will be named
+            self._untouchable[pid] = attempt
 
 
 def _wait(pidfd: int) -> None:

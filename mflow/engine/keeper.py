@@ -1,4 +1,8 @@
-"""The ends of attempts that are not known to be committed: kept in memory, after a while in files too."""
+"""The ends of attempts that are not known to be committed: kept in memory, after a while in files too.
+
+The attempt's log stays open until its end is acknowledged or in its file: whoever sees that a living worker has it open
+no more, will find the file.
+"""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -20,9 +24,16 @@ class _Kept:
     facts: Mapping[str, Any]
     log: str
     log_is_ours: bool
+    log_fd: int | None
     write_at: float  # monotonic
     pause_seconds: float = _FIRST_PAUSE_SECONDS  # before a write that failed is tried again
     path: str | None = None  # of its file, once written
+
+    def close_log(self) -> None:
+        """Its end is where it can be found."""
+        if self.log_fd is not None:
+            os.close(self.log_fd)
+            self.log_fd = None
 
 
 class Keeper:
@@ -58,15 +69,18 @@ class Keeper:
         *,
         write_at: float,
         log_is_ours: bool,
+        log_fd: int | None,
     ) -> None:
-        """Keep an end; it goes to its file at `write_at` (monotonic) unless it is acknowledged before."""
-        self._kept[key] = _Kept(key, end, facts, log, log_is_ours, write_at)
+        """Keep an end, and its log open; it goes to its file at `write_at` (monotonic) if not acknowledged before."""
+        self._kept[key] = _Kept(key, end, facts, log, log_is_ours, log_fd, write_at)
         self.next_at = min(self.next_at, write_at)
 
     def acknowledge(self, keys: Iterable[AttemptKey]) -> None:
         """These are committed: forget them, and remove their files."""
         for key in keys:
             kept = self._kept.pop(key, None)
+            if kept:
+                kept.close_log()
             if kept and kept.path:
                 remove_outcome(kept.path)
                 if (folder := os.path.dirname(kept.path)) != os.path.dirname(kept.log):
@@ -93,6 +107,7 @@ class Keeper:
                 fallback_folder=self._settings.fallback_folder,
                 log_is_ours=kept.log_is_ours,
             )
+            kept.close_log()
         except OSError:
             kept.write_at = now + kept.pause_seconds
             kept.pause_seconds = min(2 * kept.pause_seconds, _LONGEST_PAUSE_SECONDS)

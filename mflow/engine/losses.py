@@ -5,7 +5,7 @@ Evidence is gathered (`evidence`), the pure rules decide (`core.recovery`), the 
 
 import os
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from mflow.core.model import AttemptEnd, Identity, RunRow, TaskRow
 from mflow.core.recovery import Adopt, Again, Decision, NotBegun, Settled, Stays, Take, is_unproven
 from mflow.core.states import Outcome, TaskState
 from mflow.engine import evidence
+from mflow.engine.family import Family
 from mflow.engine.outcome_file import remove_outcomes
 
 UNPROVEN = frozenset({Outcome.LOST, Outcome.UNKNOWN})
@@ -33,44 +34,56 @@ class Losses:
         self._named: set[str] = set()  # what others have planted
         self._open: set[str] = set()  # logs of attempts of which more may become known
         self._told = False  # an outcome was read from a file
-        self.spare: set[int] = set()  # our children that are no orphans of an attempt
+        self._adopted: set[Attempt] = set()  # they were seen to run
+        self.family = Family()
 
     def recover(self, rows: Iterable[TaskRow], adopt: Callable[[TaskRow], bool]) -> None:
         """At a resume: decide about every RUNNING row, then about what FAILED.
 
         `adopt(row)` watches the worker of a live attempt; False if it has just gone.
         """
-        for row in rows:
-            if is_unproven(row) and row.log:
-                self._open.add(row.log)
+        rows = list(rows)
+        self._open.update(row.log for row in rows if is_unproven(row) and row.log)
+        failed = [row for row in rows if row.state is TaskState.FAILED and not self._machine.stopping]
+        nobodys = [row for row in rows if row.state is TaskState.RUNNING]
+        nobodys += [row for row in failed if is_unproven(row)]
+        for row, decision in self._settle(nobodys):
             if row.state is TaskState.RUNNING:
-                self._recover_running(row, adopt)
-            elif row.state is TaskState.FAILED and not self._machine.stopping:
-                self._recover_failed(row)
+                self._recover_running(row, decision, adopt)
+            else:
+                self._recover_failed(row, decision)
+        for row in failed:
+            if not is_unproven(row):
+                self._machine.reset(row.task_no)
+        for row in rows:
             self._remember(row.task_no, row.end, row.facts)
 
-    def account_for(self, row: TaskRow, cause: str = "") -> None:
-        """The worker of this live attempt is dead: find out what became of it. `cause`: how the worker died."""
-        decision = self._settle(row)
-        task_no, attempt = row.task_no, row.attempts
-        match decision:
-            case NotBegun(spent=spent):
-                self._machine.not_begun(task_no, attempt, draw=random.random(), spent=spent)
-            case Take(end=end):
-                if cause and end.outcome in UNPROVEN:
-                    end = end._replace(message=f"{end.message}; {cause}")
-                self._remember(task_no, end, row.facts)
-                self._machine.ended(task_no, attempt, end, draw=random.random())
-            case _:
-                raise AssertionError(f"task {row.id!r}: {decision} for an attempt whose worker is dead")
+    def account_for(self, rows: Iterable[TaskRow], cause: str = "", *, ours: bool) -> None:
+        """The worker of these live attempts is dead: find out what became of them.
 
-    def _recover_running(self, row: TaskRow, adopt: Callable[[TaskRow], bool]) -> None:
-        decision = self._settle(row)
+        `cause`: how the worker died. `ours`: it was started by this supervisor.
+        """
+        for row, decision in self._settle(rows, ours=ours):
+            task_no, attempt = row.task_no, row.attempts
+            match decision:
+                case NotBegun(spent=spent):
+                    self._machine.not_begun(task_no, attempt, draw=random.random(), spent=spent)
+                case Take(end=end):
+                    if cause and end.outcome in UNPROVEN:
+                        end = end._replace(message=f"{end.message}; {cause}")
+                    self._remember(task_no, end, row.facts)
+                    self._machine.ended(task_no, attempt, end, draw=random.random())
+                case _:
+                    raise AssertionError(f"task {row.id!r}: {decision} for an attempt whose worker is dead")
+
+    def _recover_running(self, row: TaskRow, decision: Decision, adopt: Callable[[TaskRow], bool]) -> None:
         if isinstance(decision, Adopt):
             if adopt(row):
+                if decision.began:
+                    self._adopted.add((row.task_no, row.attempts))
                 self._note(f"{row.id}: attempt {row.attempts} {decision.message}; adopted")
                 return
-            decision = self._settle(row)  # it ended between two looks
+            [(_, decision)] = self._settle([row])  # it ended between two looks
         match decision:
             case Take(end=end):
                 self._remember(row.task_no, end, row.facts)
@@ -82,11 +95,7 @@ class Losses:
             case _:
                 raise AssertionError(f"task {row.id!r}: {decision} for a RUNNING row")
 
-    def _recover_failed(self, row: TaskRow) -> None:
-        if not is_unproven(row):
-            self._machine.reset(row.task_no)
-            return
-        decision = self._settle(row)
+    def _recover_failed(self, row: TaskRow, decision: Decision) -> None:
         match decision:
             case Settled(end=end):
                 self._machine.settle(row.task_no, row.attempts, end)
@@ -97,17 +106,18 @@ class Losses:
             case Stays(message=message):
                 self._note(f"{row.id}: {message}")
 
-    def _settle(self, row: TaskRow) -> Decision:
-        """The decision about an attempt; what other users have planted is named, once."""
-        decision, seen = evidence.settle(self._run, row, self.spare)
-        self._told = self._told or seen.outcome is not None
-        if seen.outcome is not None and row.log:
-            self._open.discard(row.log)
-        for text in seen.foreign:
-            if text not in self._named:
-                self._named.add(text)
-                self._note(f"{row.id}: {text}")
-        return decision
+    def _settle(self, rows: Iterable[TaskRow], *, ours: bool = False) -> Iterator[tuple[TaskRow, Decision]]:
+        """The decision about each attempt; what other users have planted is named, once."""
+        found = evidence.settle(self._run, rows, self.family, adopted=self._adopted, ours=ours)
+        for row, decision, seen in found:
+            self._told = self._told or seen.outcome is not None
+            if seen.outcome is not None and row.log:
+                self._open.discard(row.log)
+            for text in seen.foreign:
+                if text not in self._named:
+                    self._named.add(text)
+                    self._note(f"{row.id}: {text}")
+            yield row, decision
 
     def ended(self, log: str, end: AttemptEnd) -> None:
         """The end of an attempt is committed; if it is not proven over, its worker's word may still come."""

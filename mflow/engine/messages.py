@@ -75,6 +75,7 @@ class Started(NamedTuple):
     attempt: int
     pid: int | None  # leader of the attempt's processes
     started_at: datetime
+    leader_ticks: int | None = None  # when that leader started; None if there is none, or it has just ended
 
 
 class Facts(NamedTuple):

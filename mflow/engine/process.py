@@ -15,6 +15,7 @@ from resource import struct_rusage
 from mflow.core.contracts import StopStep
 from mflow.core.model import AttemptEnd
 from mflow.core.states import Outcome
+from mflow.engine.attempt_log import witness
 from mflow.engine.identity import signal_pidfd
 
 _SIGNAL_HINTS: dict[int, str] = {
@@ -39,6 +40,7 @@ class Launcher:
         self._spare = -1
         self._started: dict[int, tuple[int, struct_rusage] | None] = {}  # pid -> how it ended
         self._commands: dict[tuple[str, str], str] = {}  # (name, PATH) -> where it was found
+        self._witness = witness()
         self._to_default = [each for each in signal.valid_signals() if _is_ignored(each)]
 
     def launch(
@@ -52,8 +54,8 @@ class Launcher:
     ) -> "Process":
         """Start a process as leader of a session of its own, all signals at their defaults.
 
-        stdin is the worker's own /dev/null, stdout and stderr are the log. Raises OSError, whose `strerror` (and
-        `filename`) say what was missing, or ValueError (a NUL byte).
+        stdin is the worker's own /dev/null, stdout and stderr are the log, which is also at a number of its own (see
+        `attempt_log`). Raises OSError, whose `strerror` (and `filename`) say what was missing, or ValueError (a NUL).
         """
         with self._lock:
             if self._spare < 0:
@@ -81,11 +83,12 @@ class Launcher:
     def _spawn_file(
         self, command: str, argv: Sequence[str], env: Mapping[bytes, bytes] | Mapping[str, str], log_fd: int
     ) -> int:
+        numbers = (1, 2) if self._witness is None else (1, 2, self._witness)
         pid = os.posix_spawn(
             command,
             tuple(argv),
             env,
-            file_actions=((os.POSIX_SPAWN_DUP2, log_fd, 1), (os.POSIX_SPAWN_DUP2, log_fd, 2)),
+            file_actions=[(os.POSIX_SPAWN_DUP2, log_fd, number) for number in numbers],
             setsid=True,
             setsigmask=(),
             setsigdef=self._to_default,

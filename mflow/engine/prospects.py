@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mflow.core.model import RunRow, TaskRow
 from mflow.core.prospect import Prospect, prospect
-from mflow.core.recovery import Sweep, decide
+from mflow.core.recovery import Sweep, Swept, decide
 from mflow.core.states import TaskState
 from mflow.engine.evidence import look
 from mflow.engine.identity import is_alive, own_identity
@@ -20,7 +20,7 @@ def _foresee(run: RunRow, row: TaskRow) -> Prospect:
     evidence = look(run, row)
     decision = decide(row, evidence)
     if isinstance(decision, Sweep):  # as if it had ended all that there may be
-        decision = decide(row, replace(evidence, survivors=()))
+        decision = decide(row, replace(evidence, swept=Swept()))
     return prospect(decision, leader_alive=_leader_lives(row))
 
 

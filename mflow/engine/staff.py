@@ -52,7 +52,7 @@ class Staff:
                 worker = self._crew.start(self.on_message, self.on_worker_end)
             except (OSError, EOFError) as error:
                 return self._hold_back(lack_in(error) or str(error))
-            self._losses.spare.add(worker.identity.pid)
+            self._losses.family.spare(worker.identity.pid)
             self._machine.worker_ready(worker.number, worker.identity)
         return 0.0 if missing > STARTS_A_TURN else None
 
@@ -102,15 +102,15 @@ class Staff:
                 self._greeted.add(number)
                 self._failures = 0
             case messages.Ended(task_no, attempt, end, retiring):
-                self._losses.spare.update(end.leftovers)
+                self._losses.family.keep(end.leftovers)
                 if self._machine.holds(number, (task_no, attempt)):
                     self._machine.ended(task_no, attempt, end, draw=random.random())
                 if retiring:
                     self._machine.worker_retires(number)
-            case messages.Started(task_no, attempt, pid, started_at):
+            case messages.Started(task_no, attempt, pid, started_at, ticks):
                 if self._machine.holds(number, (task_no, attempt)):
-                    self._record.learn((task_no, attempt), pid=pid, started_at=started_at)
-                    self._machine.began(task_no, attempt, pid=pid, started_at=started_at)
+                    self._record.learn((task_no, attempt), pid=pid, started_at=started_at, leader_ticks=ticks)
+                    self._machine.began(task_no, attempt, pid=pid, started_at=started_at, leader_ticks=ticks)
                     self._beginnings.began((task_no, attempt), started_at)
             case messages.Facts(task_no, attempt, facts, serial):
                 if self._machine.holds(number, (task_no, attempt)):
@@ -144,22 +144,28 @@ class Staff:
         """A worker is over, ours or adopted: account for what it held."""
         self._machine.tick(clock.now())
         cause = ""
-        if number in self._crew.own:
+        ours = number in self._crew.own
+        if ours:
             self.on_message(number)  # what it said last
-            self._losses.spare.discard(self._crew.own[number].identity.pid)
             cause = f"its worker: {self._crew.own[number].probable_cause()}"
-        if number in self._crew.own and number not in self._greeted:
+        if ours and number not in self._greeted:
             self._lose_unborn(number, cause)
         self._greeted.discard(number)
         held = self._machine.held_by(number)
         rows = [row for attempt in held if (row := self._record.get(attempt)) is not None]
         assert len(rows) == len(held), held
-        for row in rows:
-            self._losses.account_for(row, cause)
+        if rows:
+            self._losses.account_for(rows, cause, ours=ours)
         if rows and cause:
             self._note(f"a worker died while it held {', '.join(row.id for row in rows)}; {cause}")
         self._machine.worker_gone(number)
         self._crew.remove(number)
+        self._losses.family.keep_landed(self._crew.all_alive)
+
+    def on_child_end(self) -> None:
+        """A child of this process, which is no worker as a rule, is over; what it leaves has landed here."""
+        self._losses.family.keep_landed(self._crew.all_alive)
+        self._losses.family.reap()
 
     def _lose_unborn(self, number: int, cause: str) -> None:
         """It ended before it could say Hello: that is no task's fault, and the next one may fare no better."""

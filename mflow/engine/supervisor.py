@@ -33,7 +33,6 @@ from mflow.engine import clock
 from mflow.engine.alarms import SignalPipe, Timers
 from mflow.engine.assignment import Assignment, Ending, OpenStore, Reporter, Verdict
 from mflow.engine.beginnings import Beginnings
-from mflow.engine.children import reap_orphans
 from mflow.engine.config_watch import ConfigWatch
 from mflow.engine.crew import Crew
 from mflow.engine.evidence import fallback_folder, mark_folder
@@ -47,7 +46,7 @@ from mflow.engine.overdue import Overdue
 from mflow.engine.persistence import Persistence
 from mflow.engine.pool import allow_many_files, prestart
 from mflow.engine.staff import Staff
-from mflow.engine.tree import become_subreaper, child_pids
+from mflow.engine.tree import become_subreaper
 from mflow.engine.wording import ended_words
 from mflow.engine.writer import Writer
 
@@ -100,7 +99,6 @@ class Supervisor:
         self._machine = self._make_machine()
         self._log = MasterLog(config.log_directory, run.id, reporter.note)
         self._losses = Losses(run, self._machine, self._note)
-        self._losses.spare.update(child_pids())  # of a script that has exec'ed mflow
         self._record = Record(
             lambda no, n: (self._jobs.id(no), self._jobs.task(no).type, self._jobs.log(no, n))
         )
@@ -266,7 +264,7 @@ class Supervisor:
                 case signal.SIGUSR1:
                     self._persistence.want_beat()
                 case signal.SIGCHLD:
-                    reap_orphans()
+                    self._staff.on_child_end()
 
     def _on_timer(self, name: str) -> None:
         now = clock.now().mono

@@ -54,6 +54,7 @@ from mflow.engine.messages import (
     Stop,
     WorkerSettings,
 )
+from mflow.engine.procfs import read_stat
 from mflow.engine.runners import RunnerNotLoaded, Runners
 from mflow.engine.wakeups import Wakeups
 
@@ -322,7 +323,10 @@ class Worker:
         self._announce_at = inf
         assert self._attempt
         assert self._attempt.started_at
-        self._channel.send(Started(*self._attempt.key, self._attempt.pid, self._attempt.started_at))
+        pid = self._attempt.pid
+        leader = read_stat(pid) if pid else None  # not waited for yet, so it is it
+        ticks = leader.start_ticks if leader else None
+        self._channel.send(Started(*self._attempt.key, pid, self._attempt.started_at, ticks))
         self._heed_children(True)
 
     def _heed_children(self, wanted: bool) -> None:
@@ -339,11 +343,12 @@ class Worker:
         if attempt.lack:
             is_removed = remove_log(attempt.log)
             if is_removed or not self._gone:
+                attempt.close_log()
                 self._lack(attempt.key, attempt.lack, spent=not is_removed)
                 return
         if self._retiring:
             self._return_queue()
-        self._report(attempt.key, end, attempt.log, attempt.bench.facts())
+        self._report(attempt.key, end, attempt.log, attempt.bench.facts(), log_fd=attempt.log_fd)
 
     def _lack(self, key: AttemptKey, what: str, *, spent: bool = False) -> None:
         """It has not begun, nor would what is behind it. Without a supervisor the missing log says so."""
@@ -357,12 +362,19 @@ class Worker:
             self._queue.clear()
 
     def _report(
-        self, key: AttemptKey, end: AttemptEnd, log: str, facts: dict[str, Any], *, log_is_ours: bool = True
+        self,
+        key: AttemptKey,
+        end: AttemptEnd,
+        log: str,
+        facts: dict[str, Any],
+        *,
+        log_is_ours: bool = True,
+        log_fd: int | None = None,
     ) -> None:
         """Keep the end until it is acknowledged, and tell it."""
         hurried = self._gone or self._quitting
         write_at = self._now if hurried else self._now + self._settings.ack_seconds
-        self._keeper.keep(key, end, log, facts, write_at=write_at, log_is_ours=log_is_ours)
+        self._keeper.keep(key, end, log, facts, write_at=write_at, log_is_ours=log_is_ours, log_fd=log_fd)
         if not self._gone:
             self._channel.send(Ended(*key, end, self._retiring))
 

@@ -18,6 +18,7 @@ from mflow.core.recovery import (
     Settled,
     Stays,
     Sweep,
+    Swept,
     Take,
     decide,
     is_unproven,
@@ -31,6 +32,7 @@ STARTED = datetime(2024, 1, 1, tzinfo=UTC)
 SUCCEEDED = AttemptEnd(Outcome.EXITED, 0)
 FAILED = AttemptEnd(Outcome.EXITED, 3)
 REFUSED = AttemptEnd(Outcome.NOT_STARTED)
+UNKNOWN = AttemptEnd(Outcome.UNKNOWN)
 
 ELSEWHERE = replace(WORKER, host="batch2", boot_id="boot-y", machine_id="machine-b")
 CONTAINER = replace(WORKER, pid_ns=2)
@@ -56,9 +58,12 @@ def _seen(
     alive: bool | None,
     log: LogTrace,
     outcome: AttemptEnd | None = None,
-    survivors: tuple[int, ...] | None = None,
+    swept: Swept | None = None,
+    *,
+    holds: bool | None = None,
+    adopted: bool = False,
 ) -> Evidence:
-    return Evidence(HERE, alive, outcome, log, survivors)
+    return Evidence(HERE, alive, outcome, log, holds, swept, adopted)
 
 
 def _taken(decision: Decision) -> AttemptEnd:
@@ -131,15 +136,36 @@ def test_what_a_live_worker_has_not_begun_is_secured_first() -> None:
 @pytest.mark.parametrize("alive", [True, False])
 @pytest.mark.parametrize("outcome", [None, REFUSED])
 def test_what_was_secured_never_begins(alive: bool, outcome: AttemptEnd | None) -> None:
-    assert decide(_running(), _seen(alive, LogTrace.SECURED, outcome)) == NotBegun(spent=True)
+    holds, swept = (False, None) if alive else (None, Swept())
+    seen = _seen(alive, LogTrace.SECURED, outcome, swept, holds=holds)
+    assert decide(_running(), seen) == NotBegun(spent=True)
+
+
+@pytest.mark.parametrize("log", [LogTrace.ABSENT, LogTrace.SECURED])
+def test_a_log_that_its_worker_holds_was_deleted(log: LogTrace) -> None:
+    assert isinstance(decide(_running(), _seen(True, log, holds=True)), Adopt)
+    assert isinstance(decide(_failed(UNKNOWN), _seen(True, log, holds=True)), Stays)
+
+
+def test_a_worker_that_cannot_be_asked_is_watched() -> None:
+    assert isinstance(decide(_running(), _seen(True, LogTrace.SECURED, holds=None)), Adopt)
+    assert isinstance(decide(_failed(UNKNOWN), _seen(True, LogTrace.SECURED, holds=None)), Stays)
 
 
 def test_what_could_not_start_by_itself_is_taken_from_its_file() -> None:
     assert decide(_running(), _seen(False, LogTrace.FOUND, REFUSED)) == Take(REFUSED)
 
 
-def test_a_dead_worker_without_a_log_has_begun_nothing() -> None:
-    assert decide(_running(), _seen(False, LogTrace.ABSENT)) == NotBegun(spent=False)
+def test_a_dead_worker_without_a_log_has_begun_nothing_if_nothing_of_it_is_found() -> None:
+    assert decide(_running(), _seen(False, LogTrace.ABSENT)) == Sweep()
+    assert decide(_running(), _seen(False, LogTrace.ABSENT, swept=Swept())) == NotBegun(spent=False)
+
+
+@pytest.mark.parametrize("log", [LogTrace.ABSENT, LogTrace.SECURED])
+@pytest.mark.parametrize(("found", "adopted"), [(True, False), (False, True)])
+def test_what_was_there_or_was_adopted_had_begun(log: LogTrace, found: bool, adopted: bool) -> None:
+    end = _taken(decide(_running(), _seen(False, log, swept=Swept(found), adopted=adopted)))
+    assert end.outcome is Outcome.LOST
 
 
 def test_a_missing_log_proves_nothing_if_the_worker_had_said_that_it_began() -> None:
@@ -150,27 +176,43 @@ def test_a_missing_log_proves_nothing_if_the_worker_had_said_that_it_began() -> 
 @pytest.mark.parametrize("log", [LogTrace.FOUND, LogTrace.UNPROVEN])
 def test_a_dead_worker_is_lost_once_its_orphans_are_ended(log: LogTrace) -> None:
     assert decide(_running(), _seen(False, log)) == Sweep()
-    end = _taken(decide(_running(), _seen(False, log, survivors=())))
+    end = _taken(decide(_running(), _seen(False, log, swept=Swept())))
     assert end.outcome is Outcome.LOST
     assert end.message is not None
     assert "4700" in end.message
 
 
 def test_orphans_that_cannot_be_ended_make_it_unknown_by_their_pids() -> None:
-    end = _taken(decide(_running(), _seen(False, LogTrace.FOUND, survivors=(7, 8))))
+    end = _taken(decide(_running(), _seen(False, LogTrace.FOUND, swept=Swept(True, (7, 8)))))
     assert (end.outcome, end.survivors) == (Outcome.UNKNOWN, (7, 8))
     assert end.message is not None
     assert "7, 8" in end.message
 
 
+@pytest.mark.parametrize("log", LogTrace)
+def test_what_is_in_doubt_makes_it_unknown_and_is_named(log: LogTrace) -> None:
+    end = _taken(decide(_running(), _seen(False, log, swept=Swept(doubtful=(7, 8)))))
+    assert (end.outcome, end.survivors) == (Outcome.UNKNOWN, (7, 8))
+    assert "cannot tell: pid 7, 8" in (end.message or "")
+    decision = decide(_failed(UNKNOWN), _seen(False, log, swept=Swept(doubtful=(7, 8))))
+    assert isinstance(decision, Stays)
+    assert "pid 7, 8" in decision.message
+
+
+def test_a_lock_that_nobody_seems_to_hold_makes_it_unknown() -> None:
+    row = replace(_running(), log="/logs/load.2.log")
+    end = _taken(decide(row, _seen(False, LogTrace.FOUND, swept=Swept(held=True))))
+    assert (end.outcome, end.survivors) == (Outcome.UNKNOWN, ())
+    assert "fuser -v /logs/load.2.log" in (end.message or "")
+
+
 def test_a_lost_attempt_keeps_the_start_that_was_known() -> None:
-    end = _taken(decide(_running(pid=4711), _seen(False, LogTrace.FOUND, survivors=())))
+    end = _taken(decide(_running(pid=4711), _seen(False, LogTrace.FOUND, swept=Swept())))
     assert end.started_at == STARTED
 
 
 # -------------------------------------------------------------------------------------------- failed rows
 
-UNKNOWN = AttemptEnd(Outcome.UNKNOWN)
 NOT_ENDED = AttemptEnd(Outcome.TIMED_OUT, survivors=(9,))
 
 
@@ -202,7 +244,7 @@ def test_what_still_runs_stays_failed(end: AttemptEnd) -> None:
 
 def test_a_failed_row_whose_live_worker_has_not_begun_it_is_secured_and_runs_again() -> None:
     assert decide(_failed(UNKNOWN), _seen(True, LogTrace.ABSENT)) == Secure()
-    assert decide(_failed(UNKNOWN), _seen(True, LogTrace.SECURED)) == Again()
+    assert decide(_failed(UNKNOWN), _seen(True, LogTrace.SECURED, holds=False)) == Again()
 
 
 @pytest.mark.parametrize("end", [UNKNOWN, NOT_ENDED])
@@ -211,8 +253,8 @@ def test_a_dead_workers_orphans_are_ended_before_it_runs_again(
     end: AttemptEnd, outcome: AttemptEnd | None
 ) -> None:
     assert decide(_failed(end), _seen(False, LogTrace.FOUND, outcome)) == Sweep()
-    assert decide(_failed(end), _seen(False, LogTrace.FOUND, outcome, ())) == Again()
-    decision = decide(_failed(end), _seen(False, LogTrace.FOUND, outcome, (9,)))
+    assert decide(_failed(end), _seen(False, LogTrace.FOUND, outcome, Swept())) == Again()
+    decision = decide(_failed(end), _seen(False, LogTrace.FOUND, outcome, Swept(True, (9,))))
     assert isinstance(decision, Stays)
     assert "9" in decision.message
 
@@ -237,9 +279,13 @@ def test_what_this_user_may_not_see_stays() -> None:
 
 def _all_evidence() -> list[Evidence]:
     return [
-        _seen(alive, log, outcome, survivors)
-        for alive, log, outcome, survivors in itertools.product(
-            (True, False, None), LogTrace, (None, SUCCEEDED, FAILED, REFUSED, NOT_ENDED), (None, (), (9,))
+        _seen(alive, log, outcome, swept, holds=holds)
+        for alive, log, outcome, swept, holds in itertools.product(
+            (True, False, None),
+            LogTrace,
+            (None, SUCCEEDED, FAILED, REFUSED, NOT_ENDED),
+            (None, Swept(), Swept(True), Swept(True, (9,)), Swept(held=True)),
+            (None, True, False),
         )
     ]
 
@@ -251,7 +297,7 @@ def test_a_running_row_is_always_decided(worker: Identity | None, pid: int | Non
         decision = decide(_running(worker, pid=pid), evidence)
         assert isinstance(decision, Adopt | Take | NotBegun | Secure | Sweep)
         if isinstance(decision, Sweep):
-            assert evidence.survivors is None
+            assert evidence.swept is None
 
 
 @pytest.mark.parametrize("worker", EVERYWHERE)
@@ -261,7 +307,7 @@ def test_an_unproven_row_is_always_decided(worker: Identity | None, end: Attempt
         decision = decide(_failed(end, worker), evidence)
         assert isinstance(decision, Settled | Again | Stays | Secure | Sweep)
         if isinstance(decision, Sweep):
-            assert evidence.survivors is None
+            assert evidence.swept is None
 
 
 @pytest.mark.parametrize("state", [TaskState.PENDING, TaskState.SUCCESS, TaskState.FAILED])

@@ -17,7 +17,8 @@ import pytest
 from mflow.core.model import AttemptEnd, Identity, RunRow, TaskRow
 from mflow.core.recovery import Adopt, Stays, Take
 from mflow.core.states import Outcome, RunState, TaskState
-from mflow.engine import evidence, identity, tree
+from mflow.engine import evidence, identity
+from mflow.engine.family import Family
 from mflow.engine.identity import identity_of, own_identity
 from mflow.engine.outcome_file import KeptOutcome, write_outcome
 from tests.engine.nobody import as_nobody
@@ -69,7 +70,7 @@ def row_of(run: RunRow, worker: Identity) -> TaskRow:
 
 
 def settled(run: RunRow, row: TaskRow) -> AttemptEnd:
-    decision, _ = evidence.settle(run, row, frozenset(tree.child_pids()))
+    [(_, decision, _)] = evidence.settle(run, [row], Family())
     assert isinstance(decision, Take)
     return decision.end
 
@@ -159,10 +160,10 @@ def test_a_full_disk_has_what_cannot_be_secured_watched(
     run = run_in(folder)
     evidence.mark_folder(run)
     row = replace(row_of(run, own_identity()), started_at=None)
-    decision, _ = evidence.settle(run, row)
+    [(_, decision, _)] = evidence.settle(run, [row], Family())
     assert isinstance(decision, Adopt)
     assert "No space left on device" in decision.message
     failed = replace(row, state=TaskState.FAILED, end=AttemptEnd(Outcome.UNKNOWN))
-    decision, _ = evidence.settle(run, failed)
+    [(_, decision, _)] = evidence.settle(run, [failed], Family())
     assert isinstance(decision, Stays)
     assert "No space left on device" in decision.message

@@ -6,11 +6,17 @@ import sys
 from pathlib import Path
 
 from mflow.core.names import TOKENS_VARIABLE
-from mflow.engine import tree
+from mflow.core.recovery import Swept
+from mflow.engine.attempt_log import Leader
+from mflow.engine.family import Family
 from mflow.engine.hunt import Hunt
+from mflow.engine.trail import Trail
 from tests.engine.boss import Fifo, is_over
 
-TOKEN = "feedfacefeedfacefeedfacefeedface:3:1"
+UID = "feedfacefeedfacefeedfacefeedface"
+TOKEN = f"{UID}:3:1"
+
+ENDED = Swept(found=True)
 
 # Forks and exits in a circle; tells at the first turn, and keeps the FIFO open as long as any of it lives.
 HOPPER = """
@@ -33,9 +39,10 @@ def start(code: str, *arguments: str, tokens: str = TOKEN) -> None:
     subprocess.run([sys.executable, "-c", starter, *arguments], env=environ, check=True)
 
 
-def spared() -> frozenset[int]:
-    """What the test's own process has for children already."""
-    return frozenset(tree.child_pids())
+def hunt(*logs: Path, family: Family | None = None, leader: Leader | None = None, ours: bool = True) -> Swept:
+    """For one attempt; what the test's own process has for children already is spared."""
+    trail = Trail((3, 1), TOKEN.encode(), tuple(map(str, logs)), 0, leader)
+    return Hunt(UID, [trail], family or Family(), ours=ours).until(20)[3, 1]
 
 
 def test_a_hopper_that_is_nobodys_child(tmp_path: Path) -> None:
@@ -44,7 +51,7 @@ def test_a_hopper_that_is_nobodys_child(tmp_path: Path) -> None:
     start(HOPPER, str(fifo))
     with fifo.open("rb", buffering=0) as told:
         assert told.readline() == b"hops\n"
-        assert Hunt(TOKEN, spared()).until(20) == ()
+        assert hunt() == ENDED
         assert told.read() == b"", "the kernel says that nobody of it is left"
 
 
@@ -56,7 +63,7 @@ def test_nobody_lives_to_see_the_end_of_another(tmp_path: Path) -> None:
     for _ in range(5):
         start(f"import os; os.execvp('bash', ['bash', '-c', {script!r}])")
         fifo.pid()
-        assert Hunt(TOKEN, spared()).until(20) == ()
+        assert hunt() == ENDED
         assert not seen.exists()
 
 
@@ -67,7 +74,7 @@ def test_only_who_bears_the_token_is_ended(tmp_path: Path) -> None:
     start(code, str(other), tokens=f"{TOKEN}1")
     bearer, stranger = one.pid(), other.pid()
     try:
-        assert Hunt(TOKEN, spared()).until(20) == ()
+        assert hunt() == ENDED
         assert is_over(bearer)
         assert not is_over(stranger)
     finally:
@@ -75,9 +82,10 @@ def test_only_who_bears_the_token_is_ended(tmp_path: Path) -> None:
 
 
 def test_children_are_ended_with_or_without_the_token_unless_they_are_spared() -> None:
-    spare = spared()
+    family = Family()
     mine = [subprocess.Popen(["sleep", "600"], env={}) for _ in range(2)]
-    assert Hunt(TOKEN, spare | {mine[1].pid}).until(20) == ()
+    family.spare(mine[1].pid)
+    assert hunt(family=family).is_over
     assert mine[0].wait() == -9
     assert mine[1].poll() is None
     mine[1].kill()
@@ -96,5 +104,5 @@ def test_a_cleared_environment_hides_neither_who_writes_the_log_nor_children(tmp
     start(f"import os; os.fork() and os.wait(); {alone}", str(child))
     ended = [writer.pid(), child.pid()]
     with log.open(encoding="ascii"):  # who reads it is no part of the attempt
-        assert Hunt(TOKEN, spared(), [str(log)]).until(20) == ()
+        assert hunt(log) == ENDED
     assert all(is_over(one) for one in ended)

@@ -14,6 +14,7 @@ import pytest
 from mflow.core.model import LOG_FACT
 from mflow.core.names import TOKENS_VARIABLE
 from mflow.core.states import Outcome
+from mflow.engine.attempt_log import WITNESS
 from mflow.engine.identity import identity_of
 from mflow.engine.messages import (
     Ack,
@@ -240,12 +241,12 @@ def test_a_task_type_that_cannot_be_imported(make_boss: BossMaker) -> None:
 # ----------------------------------------------------------------------------------- what the child gets
 
 
-def test_the_child_has_its_three_descriptors_only(boss: Boss) -> None:
+def test_the_child_has_its_three_descriptors_and_its_log_once_more(boss: Boss) -> None:
     given = boss.run(
         f"{sys.executable} -c 'import os; print(sorted(os.listdir(\"/proc/self/fd\"), key=int))'"
     )
     assert boss.expect(Ended).end.ok
-    assert boss.log(given) == "['0', '1', '2', '3']\n"  # 3 is the listing itself
+    assert boss.log(given) == f"['0', '1', '2', '3', '{WITNESS}']\n"  # 3 is the listing itself
 
 
 def test_stdin_is_empty(boss: Boss) -> None:
@@ -307,6 +308,8 @@ def test_cwd_and_a_worker_that_pins_no_folder(boss: Boss, tmp_path: Path, gate: 
 def test_what_a_worker_holds(boss: Boss) -> None:
     """Only its own: a pipe of `mflow run | tee`, or of the fork server, would be kept open beyond its supervisor."""
     boss.end_of("true")
+    boss.say(GiveBack(()))
+    boss.expect(Returned)  # so the acknowledgement has been heard, and the log let go of
     folder = Path(f"/proc/{boss.worker.identity.pid}/fd")
     held = sorted(str(each.readlink()).partition(":")[0] for each in folder.iterdir())
     null = ["/dev/null"] * 4  # one of them in reserve

@@ -29,6 +29,7 @@ POINTS = (
     "after an edit of the definition",
     "after rows are read",
     "a resume after it looked at a worker",
+    "a resume after it asked what a worker holds",
     "a resume after it looked for an outcome",
     "a resume after a log was secured",
     "a resume after a sweep",
@@ -71,7 +72,7 @@ class Life:
         self._to_the_end()
         self._check_over()
         self.world.lacks_until = 0.0
-        self.plan.healed, self.plan.unkillable = True, 0.0
+        self.plan.healed, self.plan.unkillable, self.plan.unreadable = True, 0.0, 0.0
         for _ in range(3):
             self._resume(self._host())
             self._until_alone()
@@ -220,7 +221,7 @@ class Life:
         deed = self.rng.choice(
             (self._change_limit, self._change_limit, self._stop, self._cancel, self._freeze, self._take_over)
             + (self._exhaust, self._exhaust, self._set_clock, self._set_clock)
-            + ((self._reboot, self._rename, self._delete_folder) if self.rng.random() < 0.5 else ())
+            + (self._rare_deeds() if self.rng.random() < 0.5 else ())
         )
         if self.rng.random() < 0.3 and any(worker.queue for worker in self.world.workers):
             deed = self.rng.choice((self._stop, self._cancel))
@@ -229,6 +230,9 @@ class Life:
         self.world.seen[f"operator: {deed.__name__.strip('_')}"] += 1
         self.world.note("OPERATOR", deed.__name__)
         deed()
+
+    def _rare_deeds(self) -> tuple[Callable[[], None], ...]:
+        return (self._reboot, self._rename, self._delete_folder, self._delete_logs, self._kill_all)
 
     def _exhaust(self) -> None:
         """Another program uses up what it takes to start a process."""
@@ -302,6 +306,25 @@ class Life:
         for worker in self.world.workers:
             worker.written.clear()
         host.intact = False
+
+    def _delete_logs(self) -> None:
+        """rm run-1/*; as above. The folder looks as it was made."""
+        host = self._host()
+        if any(worker.looked for worker in self.world.workers):
+            return
+        self.world.erased.update(attempt for attempt, log in host.logs.items() if log != SECURED)
+        host.logs = {attempt: log for attempt, log in host.logs.items() if log == SECURED}
+        host.outcomes.clear()
+        if self.rng.random() < 0.5:
+            self._kill_all()
+
+    def _kill_all(self) -> None:
+        """pkill -9 -u batch: supervisors and workers at once; what their tasks run as goes on."""
+        for supervisor in list(self.world.supervisors):
+            supervisor.die()
+        for worker in list(self.world.workers):
+            worker.killed = True
+            self.world.bury(worker)
 
     # -------------------------------------------------------------------------------------------- resumes
 

@@ -26,6 +26,7 @@ class Plan:
     outages: float  # how likely a commit meets an unavailable database
     meddling: float  # how likely an operator does something at a step
     unkillable: float
+    unreadable: float  # share of orphans of which a sweep cannot tell whose they are
     messy: float  # how likely an attempt leaves processes behind
     kill_with_supervisor: bool
     two_hosts: bool
@@ -88,6 +89,7 @@ def draw_plan(rng: Random) -> Plan:
         outages=rng.choice((0.0, 0.0, 0.1, 0.4)),
         meddling=rng.choice((0.0, 0.003, 0.02, 0.05)),
         unkillable=rng.choice((0.0, 0.0, 0.0, 0.3)),
+        unreadable=rng.choice((0.0, 0.0, 0.0, 0.4)),
         messy=rng.choice((0.0, 0.0, 0.1)),
         kill_with_supervisor=rng.random() < 0.2,
         two_hosts=rng.random() < 0.15,

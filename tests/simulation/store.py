@@ -213,6 +213,7 @@ class SimulatedStore:
         if end.outcome is Outcome.LOST:
             blind = self.world.rebooted or not all(host.intact for host in self.world.hosts)
             lost = execution is not None and execution.worker.killed
+            blind = blind or attempt in self.world.erased
             expect(lost or blind, "LOST, but it never began, or its worker lived to tell", attempt)
         elif end.outcome is Outcome.CANCELLED:
             expect(execution is None or execution.stopped, "CANCELLED, but nobody stopped it", attempt)
@@ -240,7 +241,10 @@ class SimulatedStore:
     def _give_back(self, task_no: int, attempt: int) -> None:
         row = self._move(task_no, P, before=R)
         expect(row.attempts == attempt, "another attempt was given back", task_no, attempt)
-        expect((task_no, attempt) not in self.world.executions, "given back, but it began", task_no, attempt)
+        execution = self.world.executions.get((task_no, attempt))
+        erased = (task_no, attempt) in self.world.erased  # then nothing tells that it began, once it is over
+        blank = execution is None or (erased and not execution.open)
+        expect(blank, "given back, but it began", task_no, attempt)
         row.attempts -= 1
         row.worker = None
         row.end = self.ends.get((task_no, row.attempts))

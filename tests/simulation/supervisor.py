@@ -417,7 +417,9 @@ class SimulatedSupervisor:
         self._active = True
         if one.adopted or one.ready:
             for attempt in self.machine.held_by(number):
-                decision = yield from settle(self.world, self.host, self.identity, self.rows[attempt])
+                decision = yield from settle(
+                    self.world, self.host, self.identity, self.rows[attempt], adopted=one.adopted
+                )
                 waited = one.adopted and isinstance(decision, NotBegun)
                 expect(not waited, "adopted what had not begun", attempt)
                 self._account_for(attempt, decision)

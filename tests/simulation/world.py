@@ -6,7 +6,7 @@ Every real beginning and end passes through here, and is checked against the dat
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mflow.core.decisions import Now
 from mflow.core.holders import Attempt
 from mflow.core.model import AttemptEnd, Identity
+from mflow.core.recovery import Swept
 from mflow.core.states import Outcome, TaskState
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class World:
         self.executions: dict[Attempt, Execution] = {}
         self.open: dict[int, list[Execution]] = {}  # by task
         self.forsaken: set[Attempt] = set()  # run again on an operator's word though nobody saw them end
+        self.erased: set[Attempt] = set()  # somebody has deleted what they had left
         self.allowed = plan.limit
         self.limit = plan.limit
         self.trace: deque[tuple[Any, ...]] = deque(maxlen=400)
@@ -153,7 +155,8 @@ class World:
     def _check_entitled(self, attempt: Attempt, worker: SimulatedWorker) -> None:
         task_no, number = attempt
         row = self.store.rows[task_no]
-        expect(attempt not in self.executions, "an attempt's number was used again", attempt)
+        unused = attempt not in self.executions or attempt in self.erased
+        expect(unused, "an attempt's number was used again", attempt)
         expect(
             row.attempts == number and row.worker == worker.identity, "executes what is another's", attempt
         )
@@ -202,17 +205,37 @@ class World:
             self.orphans.remove(execution)
             self.finish(execution)
 
-    def sweep(self, attempt: Attempt, host: Host) -> tuple[int, ...]:
-        """End what is left of an attempt on a host; a number for each that cannot be ended."""
-        left = []
+    def sweep(self, attempt: Attempt, host: Host) -> Swept:
+        """End what is left of an attempt on a host and can be told and ended."""
+        swept = Swept()
         for execution in [one for one in self.orphans if one.attempt == attempt and one.worker.host is host]:
-            if self.rng.random() < self.plan.unkillable:
-                execution.counted = False
-                left.append(execution.worker.identity.pid)
+            dice, pid = self.rng.random(), execution.worker.identity.pid
+            if dice < self.plan.unkillable:
+                swept = replace(swept, found=True, survivors=(pid,))
+            elif dice < self.plan.unkillable + self.plan.unreadable:
+                swept = (
+                    replace(swept, held=True) if self.rng.random() < 0.5 else replace(swept, doubtful=(pid,))
+                )
             else:
+                swept = replace(swept, found=True)
                 self.orphans.remove(execution)
                 self.finish(execution, self.ended_at(execution, Outcome.SIGNALLED))
-        return tuple(left)
+                continue
+            execution.counted = False
+            self.seen["a sweep left something"] += 1
+        return swept
+
+    def holds_log(self, identity: Identity, attempt: Attempt) -> bool | None:
+        """Whether a worker has an attempt's log open, deleted or not: until its end is acknowledged or in its file.
+
+        None if it has just died.
+        """
+        worker = next((one for one in self.workers if one.identity == identity), None)
+        if worker is None:
+            return None
+        if worker.executing and worker.executing.attempt == attempt:
+            return True
+        return attempt in worker.kept and attempt not in worker.written and attempt in self.executions
 
     def bury(self, worker: SimulatedWorker) -> None:
         """A worker is gone; what it executed is an orphan now."""

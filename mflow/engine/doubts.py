@@ -1,0 +1,114 @@
+"""What may be left of an attempt whose worker is dead, and is not proven to be of it: named, and never ended.
+
+Three kinds. A process of which this user may read nothing, and that has lost its parent, or whose parent is such a
+one: what ran `sudo` looks like that. One in a session of the number that the attempt's first process had, when that
+process is gone: the number may have been used again. And an orphan that has landed with this supervisor and bears
+nothing that tells whose it is, while leftovers of other attempts live there, too.
+
+What the kernel says of everybody to everybody keeps others out: what started before the attempt; what is in a session
+whose leader did; what comes from another login or from a service of systemd (`procfs.origin`).
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+
+from mflow.core.holders import Attempt
+from mflow.engine import procfs
+from mflow.engine.procfs import Stat
+from mflow.engine.trail import Belongs, Trail, Trails
+
+
+class Doubts:
+    """After a hunt. `proven`: what is alive and of an attempt; `landed`: our orphans, if they would land with us."""
+
+    def __init__(self, trails: Trails, proven: Mapping[int, Attempt], landed: Iterable[int] | None) -> None:
+        self._trails, self._proven = trails, proven
+        self._landed = None if landed is None else frozenset(landed)
+        self._reapers = _ancestors() if landed is None else {os.getpid()}
+        origins = {trail.leader.origin for trail in trails.all if trail.leader}
+        self._origins = origins - {b"-.-"}
+
+    def of_each(self) -> dict[Attempt, set[int]]:
+        """Pids by attempt; one may be in doubt for several."""
+        doubts: dict[Attempt, set[int]] = defaultdict(set)
+        for pid in procfs.pids():
+            found = procfs.read_stat(pid)
+            if found is None or not found.lives or pid in self._proven or pid == os.getpid():
+                continue
+            for trail in self._claimants(pid, found):
+                doubts[trail.attempt].add(pid)
+        for trail in self._trails.all:
+            if trail.leader and _is_hidden(trail.leader.pid):
+                doubts[trail.attempt].add(trail.leader.pid)
+        return doubts
+
+    def _claimants(self, pid: int, found: Stat) -> list[Trail]:
+        """The attempts that it may be of."""
+        possible = [trail for trail in self._trails.all if not _is_older(pid, found, trail.since)]
+        if not possible:
+            return []
+        if led := self._trails.in_doubtful_session(found.session, found):
+            return [] if self._trails.by_looks(pid) is Belongs.ELSEWHERE else [led]
+        if self._landed is not None and pid in self._landed:
+            began = [trail for trail in possible if trail.began] or possible
+            return [] if self._trails.by_looks(pid) is Belongs.ELSEWHERE else began
+        if procfs.environment(pid) is None and self._is_loose(found, min(one.since for one in possible)):
+            return [trail for trail in possible if not self._is_from_elsewhere(pid, trail)]
+        return []
+
+    def _is_loose(self, found: Stat, since: int) -> bool:
+        """Whether its parent is one that takes in orphans, or an unreadable one of which that is true."""
+        parent = found.parent
+        while parent > 0:
+            if parent in self._reapers or (self._landed is None and _is_systemd(parent)):
+                return True
+            above = procfs.read_stat(parent)
+            if above is None or above.start_ticks < since or procfs.environment(parent) is not None:
+                return False
+            parent = above.parent
+        return False
+
+    def _is_from_elsewhere(self, pid: int, trail: Trail) -> bool:
+        own = trail.leader.origin if trail.leader else b"-.-"
+        ours = {own} if own != b"-.-" else self._origins
+        theirs = procfs.origin(pid)
+        return bool(ours) and all(procfs.comes_from_elsewhere(theirs, one) for one in ours)
+
+
+def _is_older(pid: int, found: Stat, since: int) -> bool:
+    """Whether it was there before, or is in a session that was: nobody can join one."""
+    if found.start_ticks < since:
+        return True
+    head = procfs.read_stat(found.session) if found.session not in (0, pid) else None
+    return head is not None and head.start_ticks < since
+
+
+def _ancestors() -> Collection[int]:
+    """Who may have taken in what a dead worker of another supervisor has left: init, and what is above both of us."""
+    above, pid = {1}, os.getppid()
+    while pid > 1 and pid not in above:
+        above.add(pid)
+        found = procfs.read_stat(pid)
+        pid = found.parent if found else 0
+    return above
+
+
+def _is_systemd(pid: int) -> bool:
+    """A user's own manager takes in the orphans of that user's services."""
+    try:
+        with open(f"/proc/{pid}/comm", "rb") as file:
+            return file.read().strip() == b"systemd"
+    except OSError:
+        return False
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether there is a process of which this user may not even see that (hidepid)."""
+    if os.path.exists(f"/proc/{pid}"):
+        return False
+    try:
+        os.close(os.pidfd_open(pid))
+    except OSError:
+        return False
+    return True
