@@ -245,6 +245,7 @@ class SimulatedStore:
         erased = (task_no, attempt) in self.world.erased  # then nothing tells that it began, once it is over
         blank = execution is None or (erased and not execution.open)
         expect(blank, "given back, but it began", task_no, attempt)
+        self.world.executions.pop((task_no, attempt), None)  # its number is free
         row.attempts -= 1
         row.worker = None
         row.end = self.ends.get((task_no, row.attempts))

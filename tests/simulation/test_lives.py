@@ -14,7 +14,7 @@ import pytest
 from mflow.core.model import TaskRow
 from mflow.core.recovery import Decision, Evidence, LogTrace, Swept, decide
 from tests.simulation import evidence
-from tests.simulation.life import POINTS, live
+from tests.simulation.life import POINTS, Life, live
 from tests.simulation.world import Broken
 
 LIVES = int(os.environ.get("MFLOW_SIMULATION_LIVES", "4000"))
@@ -110,5 +110,6 @@ def test_who_believes_too_much_is_found_out(
     credulous: Callable[[TaskRow, Evidence], Decision], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evidence, "decide", credulous)
+    monkeypatch.setattr(Life, "_change_limit", Life._delete_logs)  # the more often
     with pytest.raises(Broken):
         _live_all()
