@@ -33,7 +33,7 @@ class Family:
         found = read_stat(pid)
         if found is not None:
             self._spared[pid] = found.start_ticks
-        return found is not None
+        return found is not None and found.lives
 
     def keep(self, pids: Iterable[int]) -> None:
         """Nor are these, and they may start others, and leave them to us."""

@@ -83,16 +83,13 @@ class Launcher:
     def _spawn_file(
         self, command: str, argv: Sequence[str], env: Mapping[bytes, bytes] | Mapping[str, str], log_fd: int
     ) -> int:
-        numbers = (1, 2) if self._witness is None else (1, 2, self._witness)
-        pid = os.posix_spawn(
-            command,
-            tuple(argv),
-            env,
-            file_actions=[(os.POSIX_SPAWN_DUP2, log_fd, number) for number in numbers],
-            setsid=True,
-            setsigmask=(),
-            setsigdef=self._to_default,
-        )
+        try:
+            pid = self._posix_spawn(command, argv, env, log_fd)
+        except OSError as error:
+            if error.errno != errno.EBADF or self._witness is None:
+                raise
+            self._witness = None  # the limit of open files was lowered meanwhile
+            pid = self._posix_spawn(command, argv, env, log_fd)
         self._started[pid] = None
         return pid
 
@@ -104,6 +101,20 @@ class Launcher:
             os.close(self._spare)
             self._spare = -1
             return os.pidfd_open(pid)
+
+    def _posix_spawn(
+        self, command: str, argv: Sequence[str], env: Mapping[bytes, bytes] | Mapping[str, str], log_fd: int
+    ) -> int:
+        numbers = (1, 2) if self._witness is None else (1, 2, self._witness)
+        return os.posix_spawn(
+            command,
+            tuple(argv),
+            env,
+            file_actions=[(os.POSIX_SPAWN_DUP2, log_fd, number) for number in numbers],
+            setsid=True,
+            setsigmask=(),
+            setsigdef=self._to_default,
+        )
 
     @property
     def has_started(self) -> bool:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mflow.core.states import Outcome
+from mflow.engine.procfs import lives
 from tests.chaos import census
-from tests.chaos.site import Gate, Site
+from tests.chaos.site import Gate, Site, eventually
 
 FIGHTER = '''
 """Processes that do not want to end. Each appends its pid to a file; the last one then tells that all are there."""
@@ -256,6 +257,33 @@ def test_a_stopped_worker_hears_a_cancel(site: Site, adopted: bool) -> None:
     assert end is not None
     assert end.outcome is Outcome.CANCELLED
     site.assert_nobody_left()
+
+
+def test_what_a_good_task_has_left_is_none_of_another_dead_worker(site: Site) -> None:
+    """It has started a further process meanwhile, which bears nothing and has landed with the supervisor."""
+    gate, go, pids = site.gate("a"), site.gate("go"), site.folder / "pids"
+    alone = f"sh -c 'echo $$ >> {pids}; exec sleep 600' > /dev/null 2>&1 187>&-"
+    later = (
+        f"(read -r word < {site.folder}/go.go; env -i setsid {alone} & echo left > {site.folder}/go.begun)"
+    )
+    site.tasks(
+        a=f"setsid bash -c 'setsid bash {site.folder}/later.sh & wait' > /dev/null 2>&1 &",
+        b={"depends": ["a"], "command": f"{gate.tell('$PPID')}; exec sleep 601"},
+    )
+    site.file("later.sh", later)
+    run = site.run()
+    worker = int(gate.told())
+    go.open()
+    go.told()
+    eventually(lambda: pids.exists() and pids.read_text().strip())
+    census.kill(worker)
+    assert run.end().code == 1
+    daemon = int(pids.read_text())
+    assert lives(daemon)
+    assert site.states(run.id) == {"a": "SUCCESS", "b": "FAILED"}
+    census.kill(daemon)
+    for process in census.of_role(site.mark, "task"):
+        census.kill(process.pid)
 
 
 def fighters(site: Site, gate: Gate) -> tuple[str, Path]:

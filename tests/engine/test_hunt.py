@@ -1,17 +1,21 @@
 """What a killed worker's attempt has left is found and ended, also if it is another process at every look."""
 
+import fcntl
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from mflow.core.names import TOKENS_VARIABLE
 from mflow.core.recovery import Swept
-from mflow.engine.attempt_log import Leader
+from mflow.engine import procfs
+from mflow.engine.attempt_log import Leader, is_locked
 from mflow.engine.family import Family
 from mflow.engine.hunt import Hunt
 from mflow.engine.trail import Trail
 from tests.engine.boss import Fifo, is_over
+from tests.engine.nobody import as_nobody
 
 UID = "feedfacefeedfacefeedfacefeedface"
 TOKEN = f"{UID}:3:1"
@@ -106,3 +110,63 @@ def test_a_cleared_environment_hides_neither_who_writes_the_log_nor_children(tmp
     with log.open(encoding="ascii"):  # who reads it is no part of the attempt
         assert hunt(log) == ENDED
     assert all(is_over(one) for one in ended)
+
+
+UNDUMPABLE = """
+import ctypes, os, sys, time
+ctypes.CDLL(None).prctl(4, 0)
+os.write(os.open(sys.argv[1], os.O_WRONLY), f"{os.getpid()}\\n".encode())
+time.sleep(600)
+"""
+
+
+def _is_doubtful(pid: int, trail: Trail) -> str:
+    return str(pid in Hunt(UID, [trail], Family(), ours=False).until(20)[3, 1].doubtful)
+
+
+def test_an_orphan_of_which_nothing_can_be_read_is_named_and_left_alone(tmp_path: Path) -> None:
+    """What ran sudo looks like that; here a process that nobody but root may look into."""
+    fifo = Fifo(tmp_path / "told")
+    start(f"import os; os.setsid()\n{UNDUMPABLE}", str(fifo), tokens="")
+    pid = fifo.pid().pid
+    try:
+        now = procfs.read_stat(pid)
+        assert now is not None
+        for since, named in ((now.start_ticks, True), (now.start_ticks + 1, False)):
+            trail = Trail((3, 1), TOKEN.encode(), (), since)
+            said = as_nobody(partial(_is_doubtful, pid, trail))
+            assert said == str(named)
+        assert procfs.lives(pid)
+    finally:
+        os.kill(pid, 9)
+
+
+def test_the_first_process_and_its_session_are_ended_whatever_they_have_dropped() -> None:
+    leader = subprocess.Popen(
+        ["sh", "-c", "sleep 600 & exec sleep 600"], env={}, start_new_session=True, stdout=subprocess.DEVNULL
+    )
+    try:
+        found = procfs.read_stat(leader.pid)
+        assert found is not None
+        other = Leader(leader.pid, found.start_ticks - 1, b"-.-")
+        assert not hunt(leader=other, ours=False).found, "that was another process of this number"
+        assert hunt(leader=Leader(leader.pid, found.start_ticks, b"-.-"), ours=False) == ENDED
+    finally:
+        leader.kill()
+        leader.wait()
+
+
+def test_a_lock_on_the_log_leads_to_who_has_it_open_at_any_number(tmp_path: Path) -> None:
+    log = tmp_path / "a.1.log"
+    with log.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        holder = subprocess.Popen(
+            ["sleep", "600"], env={}, pass_fds=[file.fileno()], stdout=subprocess.DEVNULL
+        )
+    try:
+        assert is_locked(str(log))
+        assert hunt(log, ours=False) == ENDED
+        assert not is_locked(str(log))
+    finally:
+        holder.kill()
+        holder.wait()
