@@ -48,13 +48,14 @@ _NO_BOUND = 1 << 30
 class Lack:
     """What this machine has too little of for the moment: processes, memory, descriptors, a place on its disk.
 
-    One claim at a time tries whether it is there again; each that does start lets one more be tried beside it. So a
-    limit that is always too low only makes a run slower.
+    One claim at a time tries whether it is there again; each that does start lets one more be tried beside it, unless
+    it was claimed before the last refusal. So a limit that is always too low only makes a run slower.
     """
 
     def __init__(self) -> None:
         self.what = ""  # in words; empty while nothing is lacking
         self._unproven: set[Attempt] = set()  # claimed since, and neither started nor refused yet
+        self._outdated: set[Attempt] = set()  # of these, claimed before the last refusal
         self._window = 1
         self._eased = False  # it was told that tasks start again
         self._refusals = 0  # since something started
@@ -75,6 +76,7 @@ class Lack:
         self._window = 1
         self._refused_at, self.what = mono, what
         self._unproven.discard(attempt)
+        self._outdated = set(self._unproven)
         return f"{what}: nothing new starts until that is over, running tasks go on" if is_news else ""
 
     def is_too_long(self, mono: float) -> bool:
@@ -97,7 +99,7 @@ class Lack:
         self._unproven.discard(attempt)
         self._fruitless_since = mono
         self._refusals = 0
-        self._window += 1
+        self._window += attempt not in self._outdated
         is_news, self._eased = not self._eased, True
         if mono - self._refused_at >= CALM_SECONDS:
             self.what, self._eased = "", False
