@@ -7,6 +7,7 @@ from pathlib import Path
 from mflow.cli.hints import Commands
 from mflow.cli.tail import disk_is_full, last_lines
 from mflow.cli.wording import clean, ending, names, one_line, plural, tries
+from mflow.core.disks import may_have_lost_output
 from mflow.core.model import TaskRow
 from mflow.core.states import Outcome, TaskState
 from mflow.core.view import RunView
@@ -83,7 +84,7 @@ def _log(row: TaskRow, read_tail: ReadTail, hide: Hide) -> Iterator[str]:
         yield f"  its log cannot be read: {clean(row.output)}: {error.strerror}"
         return
     path = clean(row.output)
-    full = f"the disk of {Path(path).parent} is full" if disk_is_full(row.output) else ""
+    full = _full_disk(row)
     if lines:
         yield f"  last lines of {path}{f' ({full}: what came last may be missing)' if full else ''}:"
     elif full:
@@ -91,3 +92,12 @@ def _log(row: TaskRow, read_tail: ReadTail, hide: Hide) -> Iterator[str]:
     else:
         yield f"  it printed nothing: {path}"
     yield from (f"{PRINTED}{hide(line)}" for line in lines)
+
+
+def _full_disk(row: TaskRow) -> str:
+    """What is said of the disk of the log if it is full, or was when the task ended; else nothing."""
+    assert row.output is not None
+    disk = f"the disk of {clean(str(Path(row.output).parent))}"
+    if disk_is_full(row.output):
+        return f"{disk} is full"
+    return f"{disk} was full when it ended" if may_have_lost_output(row.end) else ""

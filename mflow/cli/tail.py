@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mflow.cli.wording import clean
+from mflow.core.disks import is_full
 
 _WINDOW = 16384
 """Bytes read at most from the end of a log: a line without end must not fill the screen or the memory."""
 
 _WIDTH = 500
-_BLOCK = 4096
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\^_])")
 """Colours, cursor moves and titles: what ECMA-48 calls control sequences. They say nothing to a reader."""
@@ -34,9 +34,7 @@ def disk_is_full(path: str) -> bool:
         disk = os.statvfs(Path(path).parent)
     except OSError:
         return False
-    is_root = os.geteuid() == 0
-    blocks, files = (disk.f_bfree, disk.f_ffree) if is_root else (disk.f_bavail, disk.f_favail)
-    return blocks * disk.f_frsize < _BLOCK or (disk.f_files > 0 and not files)
+    return is_full(disk, as_root=os.geteuid() == 0)
 
 
 def _window(path: str) -> bytes:

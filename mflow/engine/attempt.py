@@ -26,6 +26,7 @@ from signal import SIGKILL, SIGTERM
 from typing import TYPE_CHECKING
 
 from mflow.core.contracts import Job, Remote, Runner, Running, StopStep
+from mflow.core.disks import with_lost_output
 from mflow.core.model import AttemptEnd
 from mflow.core.states import Outcome
 from mflow.engine import tree
@@ -219,6 +220,8 @@ class Attempt:
     ) -> None:
         end = self._end or AttemptEnd(Outcome.UNKNOWN)
         outcome, message = self._verdict(end, survivors, leftovers)
+        if not end.ok and outcome is not Outcome.NOT_STARTED and self.bench.log_disk_is_full():
+            message = with_lost_output(message)
         self.over = AttemptEnd(
             outcome,
             end.exit_code,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mflow.core.contracts import Job
+from mflow.core.disks import is_full
 from mflow.core.model import LOG_FACT
 from mflow.core.names import TOKENS_VARIABLE, attempt_token
 from mflow.engine.attempt_log import note_leader
@@ -133,6 +134,13 @@ class Bench:
         """The log is not where the job said: told and kept like any fact."""
         self._log = path
         self.record({LOG_FACT: path})
+
+    def log_disk_is_full(self) -> bool:
+        """Whether what is printed now may be lost. One system call."""
+        try:
+            return is_full(os.fstatvfs(self.log_fd), as_root=os.geteuid() == 0)
+        except OSError:
+            return False
 
     def kept(self, serial: int) -> None:
         """Facts up to this serial number are committed."""

@@ -48,7 +48,26 @@ def test_a_log_that_could_not_be_written_is_not_called_silence(tmp_path: Path, s
     assert said in done.err.replace("\n", " ") or "what came last may be missing" in done.err
     assert "it printed nothing" not in done.err + shown
     (small.folder / "ballast").unlink()
-    assert f"disk of {small.folder}" not in project.mflow("status").out
+    shown = project.mflow("status").out
+    assert f"its log is empty, and the disk of {small.folder}/logs/run-1 was full when it ended" in shown
+
+
+@pytest.mark.parametrize("first", ["", "echo early; "])
+def test_room_that_is_made_later_does_not_make_a_lost_log_whole(
+    tmp_path: Path, small: Project, first: str
+) -> None:
+    project = Project(tmp_path).file("config.json", {"log_directory": str(small.folder / "logs")})
+    fill_up = f"cat /dev/zero > {small.folder}/ballast 2> /dev/null; head -c 9000 /dev/zero | tr '\\0' x"
+    done = project.tasks(a=f"{first}{fill_up}; exit 3").mflow("run")
+    (small.folder / "ballast").unlink()
+    shown, said = project.mflow("status", "1"), "the disk of its log was full: what it printed may be lost"
+    assert "it printed nothing" not in done.err + shown.out
+    assert said in done.err.replace("\n", " ")
+    assert said in shown.out
+    kind = "what came last may be missing" if first else "so what it printed may be lost"
+    assert kind in shown.out
+    assert project.tasks(a=f"{fill_up}; exit 0").mflow("run").code == 0
+    assert said not in project.mflow("status", "--json").out, "nobody looks for the log of what went well"
 
 
 def test_a_run_can_be_looked_at_though_the_disk_of_its_database_is_full(small: Project) -> None:
