@@ -241,23 +241,22 @@ class Worker:
         if self._attempt and self._wakeups.heeds_children:
             self._attempt.child_ended()
         asks, terms = self._wakeups.take_asks(), self._wakeups.take_terms()
+        reason = "stopped on request" if asks else "ended from outside while its supervisor was gone"
         if terms and self._is_orphan():
             self._lose_supervisor()
             asks += terms
         if asks:
-            self._heed_end_signal(asks)
+            self._heed_end_signal(asks, reason)
 
     def _is_orphan(self) -> bool:
         """Asked, not remembered: who ends a tree has seen the supervisor's end as soon as this worker has."""
         return self._gone or self._supervisor is None or is_over(self._supervisor)
 
-    def _heed_end_signal(self, asks: int) -> None:
+    def _heed_end_signal(self, asks: int, reason: str) -> None:
         self._asked += asks
         self._forsaking = self._gone and self._keeper.struggles  # what cannot be written holds us no longer
         usual = self._settings.grace_seconds
-        self._end_attempt(
-            "stopped on request", usual if self._asked == 1 else min(_HASTY_GRACE_SECONDS, usual)
-        )
+        self._end_attempt(reason, usual if self._asked == 1 else min(_HASTY_GRACE_SECONDS, usual))
 
     def _end_attempt(self, reason: str, grace_seconds: float) -> None:
         if self._attempt:

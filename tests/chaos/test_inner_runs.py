@@ -260,9 +260,15 @@ def test_a_cancel_when_all_supervisors_are_dead_ends_all(site: Site) -> None:
 # ------------------------------------------------------------------------------------ the ends of parents
 
 
-@pytest.mark.parametrize(("then", "code", "state"), [("true", 0, "SUCCESS"), ("false", 1, "FAILED")])
+@pytest.mark.parametrize(
+    ("then", "code", "state", "why"),
+    [
+        ("true", 0, "SUCCESS", "stopped on request"),  # left running after SUCCESS, so by the run's end
+        ("false", 1, "FAILED", "ended from outside while its supervisor was gone"),  # with the failed attempt
+    ],
+)
 def test_a_run_whose_parent_has_ended_is_not_left_interrupted(
-    site: Site, then: str, code: int, state: str
+    site: Site, then: str, code: int, state: str, why: str
 ) -> None:
     gate = site.gate("a")
     inner(site, "inner.json", a=gate.command())
@@ -276,6 +282,9 @@ def test_a_run_whose_parent_has_ended_is_not_left_interrupted(
     assert run.end().code == code
     row = site.row(2)
     assert (row.state, row.cancelled_by) == (RunState.FAILED, f"parent run 1 ({state})")
+    [attempt] = site.attempts(2, "a")
+    assert attempt.end is not None
+    assert attempt.end.message == why
     site.assert_nobody_left()
 
 

@@ -639,6 +639,7 @@ def test_an_adopter_asks_by_a_signal(tmp_path: Path, fifo: Fifo) -> None:
         kept = left.outcome()
     assert kept is not None
     assert (kept.end.outcome, kept.end.signal) == (Outcome.CANCELLED, "SIGTERM")
+    assert kept.end.message == "stopped on request"
     assert is_over(sleeper)
 
 
@@ -651,6 +652,7 @@ def test_without_a_supervisor_a_term_ends_the_attempt_in_order(tmp_path: Path, f
         kept = left.outcome()
     assert kept is not None
     assert (kept.end.outcome, kept.end.signal) == (Outcome.CANCELLED, "SIGTERM")
+    assert kept.end.message == "ended from outside while its supervisor was gone"
     assert is_over(sleeper)
 
 
