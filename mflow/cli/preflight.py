@@ -11,12 +11,31 @@ from typing import TYPE_CHECKING
 
 from mflow.cli.driving import task_environ
 from mflow.cli.inputs import env_expander
-from mflow.core.errors import InvalidInput, Problem
+from mflow.core.errors import InvalidInput, Problem, UsageError
+from mflow.core.model import Definition
 from mflow.files.reading import with_positions
 from mflow.tasks.registry import preflight_of
 
 if TYPE_CHECKING:
     from mflow.files.load import Loaded
+
+
+def require_means() -> None:
+    """Raise Unequipped if no supervisor could work here at all, as far as that shows before one is started."""
+    from mflow.engine.pool import require_means as of_a_supervisor
+
+    of_a_supervisor()
+
+
+def require_storable(definition: Definition, *paths: str) -> None:
+    """Raise UsageError for what no database can keep as it is: the store would refuse it, after much was made."""
+    from mflow.core.errors import StoreRefused
+    from mflow.store.values import require_storable as by_a_store
+
+    try:
+        by_a_store(definition, *paths)
+    except StoreRefused as error:
+        raise UsageError(error.message, hint=error.hint) from error
 
 
 def require_ready(loaded: "Loaded") -> None:

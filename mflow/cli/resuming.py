@@ -24,6 +24,7 @@ from mflow.cli.kept_files import (
     read_taskfile,
 )
 from mflow.cli.owning import own, require_free
+from mflow.cli.preflight import require_storable
 from mflow.cli.wording import clean, moment
 from mflow.core.contracts import Store
 from mflow.core.edits import compare
@@ -107,6 +108,7 @@ class Resumption:
         edit = None
         if taskfile:
             edit = read_taskfile(str(Path.cwd() / taskfile), kept, settings, environ, finished)
+            require_storable(edit.definition)
         definition = edit.definition if edit else kept
         secrets = settings.secrets | definition_secrets(definition, task_environ(environ, settings.config))
         now = taken_now(definition, settings, os.environ, self.run.uid, secrets, before)

@@ -59,7 +59,7 @@ def _start(
     from mflow.cli.exposure import exposure
     from mflow.cli.folders import require_log_directory
     from mflow.cli.inputs import announce, load_files, show_warnings
-    from mflow.cli.preflight import require_ready
+    from mflow.cli.preflight import require_ready, require_storable
 
     loaded = load_files(taskfile=taskfile, config=config, datasources=datasources, oneshot=oneshot)
     definition, settings = loaded.definition, loaded.settings
@@ -69,6 +69,7 @@ def _start(
     if call:
         _go_on_with_earlier(call, chosen, commands)
     require_ready(loaded)
+    require_storable(definition, settings.config.log_directory, chosen.file or "")
     announce(chosen, definition)
     show_warnings(loaded.warnings)
     require_log_directory(settings.config.log_directory)

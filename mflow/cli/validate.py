@@ -27,14 +27,17 @@ def validate(
     from mflow.cli.exposure import exposure
     from mflow.cli.folders import require_log_directory
     from mflow.cli.inputs import load_files, show_warnings
-    from mflow.cli.preflight import lacking
+    from mflow.cli.preflight import lacking, require_means, require_storable
     from mflow.cli.wording import clean, plural
 
+    if as_run:
+        require_means()
     loaded = load_files(taskfile=taskfile, config=config, datasources=datasources, strict=strict)
     chosen = choose_database(database, os.environ, loaded.datasources, loaded.settings.database)
     warnings = [*loaded.warnings, *lacking(loaded, as_run=as_run)]
     show_warnings(warnings)
     if as_run:
+        require_storable(loaded.definition, loaded.config.log_directory, chosen.file or "")
         require_log_directory(loaded.config.log_directory, make=False)
         chosen.require_usable()
     else:

@@ -56,13 +56,13 @@ _context = multiprocessing.get_context("forkserver")
 
 def prestart() -> None:
     """Start the fork server now, so that it is up when the first worker is wanted. Safe to call again."""
-    _require_means()
+    require_means()
     forkserver.set_forkserver_preload(PRELOADED)
     _ensure_server()
 
 
 @functools.cache
-def _require_means() -> None:
+def require_means() -> None:
     """Raise Unequipped where no supervisor could work: better now than between a claim and its dispatch.
 
     A soft limit that is too low for the fork server and its workers is raised as far as they need.

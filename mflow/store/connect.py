@@ -16,6 +16,7 @@ from mflow.store.failures import to_error
 from mflow.store.repository import SqlStore
 from mflow.store.tables import VERSION_TABLE
 
+_FOR_EXAMPLE = "Name one: sqlite:///mflow.db or sqlite:////srv/mflow.db"
 _HOW_SQLITE = "Run `mflow db upgrade`; stop the runs of an older mflow first."
 _HOW_ORACLE = (
     "Run `mflow db upgrade` as the owner of the tables, or hand the file that `mflow db sql --dialect oracle{start}` "
@@ -104,10 +105,14 @@ def _shown(url: URL) -> str:
 def sqlite_path(url: URL) -> str:
     """The absolute path of a SQLite URL. Raises StoreRefused for a database that is no file."""
     path = url.database or ""
-    if path in ("", ":memory:") or path.startswith("file:") or "\0" in path:
+    if url.host:
+        raise StoreRefused(f"{_shown(url)}: a file is not on a host", hint=_FOR_EXAMPLE)
+    if path.startswith("//"):
         raise StoreRefused(
-            f"{url}: not a file", hint="Name one: sqlite:///mflow.db or sqlite:////srv/mflow.db"
+            f"{url}: there is a slash too many", hint=f"Name the file by sqlite:////{path.lstrip('/')}"
         )
+    if path in ("", ":memory:") or path.startswith("file:") or "\0" in path:
+        raise StoreRefused(f"{url}: not a file", hint=_FOR_EXAMPLE)
     return str(Path.cwd() / path)
 
 

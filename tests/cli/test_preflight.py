@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TASK = {"id": "tickets", "type": "spark", "master": "local[2]", "ingestor-file": "tickets.py"}
 
 
@@ -132,6 +134,44 @@ class TestAsRun:
         (tmp_path / "mflow.db").write_text("no database at all")
         (tmp_path / "logs").mkdir()
         assert self.agree(tmp_path)[0] == 4
+
+    @pytest.mark.parametrize("url", ["sqlite:///{}/x.db", "sqlite://host/x.db"])
+    def test_of_a_database_whose_url_is_not_well_formed(self, tmp_path: Path, url: str) -> None:
+        self.plain(tmp_path)
+        code, errors = self.agree(tmp_path, "--database", url.format(f"/{tmp_path}"))
+        assert code == 4
+        assert "slash too many" in errors or "not on a host" in errors
+
+    def test_of_too_few_open_files(self, tmp_path: Path) -> None:
+        self.plain(tmp_path)
+        low = ["prlimit", "--nofile=20:20", sys.executable, "-m", "mflow"]
+        said = [
+            subprocess.run([*low, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+            for words in (("run",), ("validate", "--as-run"))
+        ]
+        assert [done.returncode for done in said] == [2, 2]
+        assert said[0].stderr == said[1].stderr
+        assert "this process may open 20 files" in said[0].stderr
+
+    def test_of_a_folder_whose_name_is_not_utf_8(self, tmp_path: Path) -> None:
+        folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/f\xff"))
+        folder.mkdir()
+        self.plain(folder)
+        for words in ((), ("--database", f"sqlite:///{tmp_path}/x.db")):
+            code, errors = self.agree(folder, *words)
+            assert code == 2
+            assert "not valid UTF-8" in errors
+            assert not (folder / "logs").exists()
+
+    @pytest.mark.parametrize("option", ["--taskfile", "--config", "--database"])
+    def test_of_a_file_whose_name_is_not_utf_8(self, tmp_path: Path, option: str) -> None:
+        self.plain(tmp_path)
+        odd = "t\udcff.json"
+        if option != "--database":
+            (tmp_path / ("tasks.json" if option == "--taskfile" else "config.json")).rename(tmp_path / odd)
+        code, errors = self.agree(tmp_path, option, odd if option != "--database" else f"sqlite:///{odd}")
+        assert code == 2
+        assert "not valid UTF-8" in errors
 
     def test_of_all_that_is_as_it_must_be(self, tmp_path: Path) -> None:
         self.plain(tmp_path)

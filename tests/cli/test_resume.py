@@ -82,6 +82,13 @@ def test_an_edited_task_file_is_used_when_it_is_named(failed: Project) -> None:
     ]
 
 
+def test_a_task_file_whose_name_cannot_be_kept_is_bad_input(failed: Project) -> None:
+    (failed.folder / "tasks.json").rename(failed.folder / "t\udcff.json")
+    done = failed.mflow("resume", "1", "--taskfile", "t\udcff.json")
+    assert (done.code, done.out) == (2, "")
+    assert "a path is not valid UTF-8" in done.err
+
+
 def test_of_changed_tasks_it_is_said_which_are_run_again(failed: Project) -> None:
     failed.tasks(
         a="echo changed >> ledger",
