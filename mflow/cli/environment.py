@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mflow.cli.wording import names
-from mflow.core.environment import Changes, KeptEnvironment, changes, keep, missing
+from mflow.core.environment import Changes, KeptEnvironment, changes, keep, literal_secrets, missing
 from mflow.core.errors import InvalidInput, Problem
 from mflow.core.model import Config, Definition, Task
 
@@ -25,7 +25,8 @@ def taken_now(
     """What is to be kept of this environment for a run of this definition. What was kept `before` stays."""
     from mflow.files.environment import uses
 
-    return keep(uses(definition.tasks, settings.config), environ, uid, secrets, before)
+    own = literal_secrets(settings.config, environ)
+    return keep(uses(definition.tasks, settings.config), environ, uid, secrets, before, own)
 
 
 def require_variables(

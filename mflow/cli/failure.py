@@ -20,6 +20,14 @@ WHOLE_LOG, PRINTED = "  whole log: ", "    | "
 
 Hide = Callable[[str], str]
 
+Withhold = Callable[[TaskRow], str]
+"""Why the log of a task must not be shown; "": it may be."""
+
+
+def nothing(_: TaskRow) -> str:
+    """Nothing is withheld."""
+    return ""
+
 
 def failed_tasks(view: RunView) -> list[TaskRow]:
     """The tasks that failed by themselves: one ended on somebody's word needs no explanation."""
@@ -37,14 +45,16 @@ def failure_blocks(
     limit: int = 3,
     read_tail: ReadTail | None = None,
     hide: Hide = str,
+    withhold: Withhold = nothing,
 ) -> list[list[str]]:
     """A block of lines for each of the first `limit` failed tasks, and one that names the others.
 
     What a task or its database said goes through `hide`, which masks the secrets that are known.
+    Where some are not, `withhold` says so, and no line of the log is shown.
     """
     failed = failed_tasks(view)
     read_tail = read_tail or partial(last_lines, hide=hide)
-    blocks = [list(_block(row, view, commands, read_tail, hide)) for row in failed[:limit]]
+    blocks = [list(_block(row, view, commands, read_tail, hide, withhold(row))) for row in failed[:limit]]
     others = [row.id for row in failed[limit:]]
     if others:
         blocks.append([_others(others, view)])
@@ -58,17 +68,23 @@ def _others(ids: Sequence[str], view: RunView) -> str:
     return f"and {plural(len(ids) + unseen, 'failed task')} more: {names(ids, 20)}{more}"
 
 
-def _block(row: TaskRow, view: RunView, commands: Commands, read_tail: ReadTail, hide: Hide) -> Iterator[str]:
+def _block(
+    row: TaskRow, view: RunView, commands: Commands, read_tail: ReadTail, hide: Hide, withheld: str
+) -> Iterator[str]:
     yield f"{clean(row.id)} FAILED: {ending(row.end) if row.end else 'no attempt is known'}{_tries(row)}"
     if row.end and row.end.message and row.end.message != ending(row.end):
         yield f"  {one_line(hide(row.end.message), 1000)}"
     if row.end and row.end.survivors:
         yield f"  processes that could not be ended: {', '.join(map(str, row.end.survivors))}"
-    yield from _log(row, read_tail, hide)
+    whole = commands.of("logs", view.run.id, row.id)
+    if withheld and row.output is not None:
+        yield f"  its last lines are not shown: {withheld}; {whole} prints them as they are"
+    else:
+        yield from _log(row, read_tail, hide)
     behind = [id_ for id_, failures in view.blocked.items() if row.id in failures]
     if behind:
         yield f"  blocked behind it: {names(behind)}"
-    yield f"{WHOLE_LOG}{commands.of('logs', view.run.id, row.id)}"
+    yield f"{WHOLE_LOG}{whole}"
 
 
 def _tries(row: TaskRow) -> str:

@@ -29,6 +29,7 @@ def status(
 ) -> None:
     """Show how a run stands: its tasks, why some failed, what to do next."""
     from mflow.cli.database import opened
+    from mflow.cli.hiding import hiding_of
     from mflow.cli.reading import read_view
     from mflow.cli.status_page import MOST_ROWS
 
@@ -41,14 +42,15 @@ def status(
             graph=as_json,
             attempts=attempts,
         )
-    if as_json:
+        hiding = None if as_json else hiding_of(store, view)
+    if hiding is None:
         from mflow.cli.screen import print_json
         from mflow.core.view import status_object
 
         print_json(status_object(view))
     else:
-        from mflow.cli.hiding import hider
         from mflow.cli.screen import show_status
         from mflow.cli.status_page import status_page
 
-        show_status(status_page(view, commands, everything=everything, hide=hider(view)))
+        page = status_page(view, commands, everything=everything, hide=hiding.hide, withhold=hiding.withhold)
+        show_status(page)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mflow.cli.failure import Hide, ReadTail, failed_tasks, failure_blocks
+from mflow.cli.failure import Hide, ReadTail, Withhold, failed_tasks, failure_blocks, nothing
 from mflow.cli.hints import Commands
 from mflow.cli.wording import (
     clean,
@@ -63,8 +63,9 @@ def status_page(
     everything: bool = False,
     read_tail: ReadTail | None = None,
     hide: Hide = str,
+    withhold: Withhold = nothing,
 ) -> Page:
-    """The page of a run. `everything` shows each task of a large run too; `hide` masks what is known to be secret."""
+    """The page of a run. `everything` shows each task of a large run too; `hide`, `withhold`: see `failure_blocks`."""
     chosen = list(view.tasks) if everything or len(view.tasks) <= MOST_ROWS else _that_matter(view)
     return Page(
         title=f"run {view.run.id}",
@@ -74,7 +75,8 @@ def status_page(
         rows=tuple(cells for row in chosen for cells in _lines(row, view, hide)),
         left_out=_left_out(len(chosen), view, commands),
         failures=tuple(
-            tuple(block) for block in failure_blocks(view, commands, read_tail=read_tail, hide=hide)
+            tuple(block)
+            for block in failure_blocks(view, commands, read_tail=read_tail, hide=hide, withhold=withhold)
         ),
         advice=tuple(_advice(view, commands)),
     )

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 MASK = "***"
 
 _REFERENCE = re.compile(r"\$(?:\{\w+\}|[A-Za-z_]\w*)")
+_ANY_REFERENCE = re.compile(rf"\$\$|{_REFERENCE.pattern}")
 _NAME = r"(?:passw(?:or)?d|passphrase|pwd|secret|token|credentials?|(?:api|access|private|secret)[_.-]?key)"
 _PLACES = (
     # A password goes on to the next `@`, as SQLAlchemy reads it, and to the last one before the host's end. What
@@ -26,6 +27,16 @@ Span = tuple[int, int]
 def is_reference(value: str) -> bool:
     """Whether a value is nothing but `$NAME` or `${NAME}`, and so tells nobody anything."""
     return _REFERENCE.fullmatch(value) is not None
+
+
+def references(value: str) -> list[str]:
+    """The names of the variables that a value refers to, anywhere in it."""
+    return [name.strip("${}") for name in _ANY_REFERENCE.findall(value) if name != "$$"]
+
+
+def resolved(value: str, find: Callable[[str], str]) -> str:
+    """The value with what its references stand for."""
+    return _ANY_REFERENCE.sub(lambda one: "$" if one[0] == "$$" else find(one[0].strip("${}")), value)
 
 
 def announces(word: str) -> bool:

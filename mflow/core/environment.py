@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mflow.core.secrets import holds_secret, looks_secret, mask, url_without_password
+from mflow.core.model import Config
+from mflow.core.secrets import holds_secret, looks_secret, mask, secrets_of, url_without_password
 
 VOLATILE = frozenset(
     (
@@ -63,6 +64,9 @@ class KeptEnvironment:
     )  # what `${NAME}` stood for; None: there was none, so nothing
     secrets: frozenset[str]  # used by the files, never kept: only that they were set
     seen: Mapping[str, str]  # of each variable that tasks inherited its digest; of a secret "" only
+    in_config: frozenset[str] | None = (
+        None  # variables of config.json with secrets of its own; None: not kept
+    )
 
     def for_files(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The environment as the files of the run are to see it: what was kept, and beside that what there is."""
@@ -112,6 +116,7 @@ def keep(
     uid: str,
     secrets: Collection[str] = (),
     before: KeptEnvironment | None = None,
+    in_config: frozenset[str] | None = None,
 ) -> KeptEnvironment:
     """What is to be kept of this environment for these uses. What was kept `before` stays; new uses join it."""
     keys: dict[str, set[str]] = {}
@@ -122,9 +127,19 @@ def keep(
     known = {name for name in hidden if name in environ}
     if before is None:
         seen = inherited(environ, uid, secrets) | {name: "" for name in known if not is_volatile(name)}
-        return KeptEnvironment(files, frozenset(known), seen)
+        return KeptEnvironment(files, frozenset(known), seen, in_config)
     stays = {name: value for name, value in before.files.items() if name not in hidden}
-    return KeptEnvironment(files | stays, before.secrets | known, before.seen)
+    unknown = before.in_config is None or in_config is None
+    both = None if unknown else frozenset().union(before.in_config or (), in_config or ())
+    return KeptEnvironment(files | stays, before.secrets | known, before.seen, both)
+
+
+def literal_secrets(config: Config, environ: Mapping[str, str]) -> frozenset[str]:
+    """The variables of config.json whose values are secrets, or hold some, that stand in the file itself."""
+    taken: dict[str, set[str]] = {}
+    for key, name in config.env_taken:
+        taken.setdefault(key, set()).add(environ.get(name, ""))
+    return frozenset(key for key, value in config.env if secrets_of(key, value) - taken.get(key, set()))
 
 
 def changes(
@@ -157,6 +172,7 @@ def environment_to_json(kept: KeptEnvironment) -> str:
     """As a text for the database: ASCII only, bytes that are no UTF-8 in escapes."""
     return _ENCODER.encode(
         {"version": 1, "files": kept.files, "secrets": sorted(kept.secrets), "seen": kept.seen}
+        | ({} if kept.in_config is None else {"in_config": sorted(kept.in_config)})
     )
 
 
@@ -164,6 +180,12 @@ def environment_from_json(text: str) -> KeptEnvironment:
     """What was kept as `text`; keys of newer versions are passed over. Raises ValueError if it is damaged."""
     try:
         kept = json.loads(text)
-        return KeptEnvironment(dict(kept["files"]), frozenset(kept["secrets"]), dict(kept["seen"]))
+        in_config = kept.get("in_config")
+        return KeptEnvironment(
+            dict(kept["files"]),
+            frozenset(kept["secrets"]),
+            dict(kept["seen"]),
+            None if in_config is None else frozenset(in_config),
+        )
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a kept environment: {error!r}") from error

@@ -6,7 +6,7 @@ through any character set of a database.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mflow.core.model import Backoff, Definition, RetryPolicy, Task
@@ -38,6 +38,16 @@ def definition_from_json(text: str) -> Definition:
     """The definition that was kept as `text`. Raises ValueError if the text is damaged."""
     try:
         return _definition(json.loads(text))
+    except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise ValueError(f"not a kept definition: {error!r}") from error
+
+
+def part_from_json(text: str, ids: Collection[str]) -> Definition:
+    """The same with these tasks only: quicker. Raises ValueError if the text is damaged."""
+    try:
+        kept = json.loads(text)
+        few = [one for one in kept["tasks"] if one["id"] in ids]
+        return _definition({**kept, "tasks": few, "numbers": ()})
     except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise ValueError(f"not a kept definition: {error!r}") from error
 

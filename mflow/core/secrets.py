@@ -159,10 +159,28 @@ def task_secrets(task: Task, environ: Mapping[str, str]) -> Iterator[str]:
     command = task.options.get("command")
     if isinstance(command, str) and "://" in command:
         yield from secrets_of("", command)
+    own: dict[str, str] = {}
     for one in _values(task):
         yield from secrets_of(one.key, one.text)
-        if "$" in one.text:
-            yield from _referred_to(one, environ)
+        text = one.text
+        if "$" in text:
+            text = embedded.resolved(text, lambda name: own.get(name, environ.get(name, "")))
+            yield from secrets_of(one.key, text)
+        if one.where == "env":
+            own[one.key] = text
+
+
+def secret_references(key: str, value: str) -> Iterator[str]:
+    """The names of the variables that the secrets of a value are made of."""
+    for part in [value] if looks_secret(key) else embedded.parts(value):
+        yield from embedded.references(part)
+
+
+def task_references(task: Task) -> Iterator[str]:
+    """The same of all values of a task; not those that it sets itself."""
+    own = {key for key, _ in task.env}
+    found = (name for one in _values(task) for name in secret_references(one.key, one.text))
+    yield from (name for name in found if name not in own)
 
 
 class _Value(NamedTuple):
@@ -216,12 +234,6 @@ def _is_hidden(one: _Value) -> bool:
     if looks_secret(one.key):
         return one.text == MASK
     return MASK in one.text and MASK in embedded.parts(one.text)
-
-
-def _referred_to(one: _Value, environ: Mapping[str, str]) -> Iterator[str]:
-    for part in [one.text] if looks_secret(one.key) else embedded.parts(one.text):
-        if is_reference(part) and (value := environ.get(part.strip("${}"))):
-            yield value
 
 
 def _masked_task(task: Task) -> Task:

@@ -84,12 +84,84 @@ def test_the_end_of_a_log_is_shown_without_secrets(project: Project, word: str) 
     assert "hunter22" in project.mflow("logs", "1", "a").out  # what the task printed, as it printed it
 
 
-def test_status_is_shown_also_if_the_files_are_gone_or_broken(project: Project) -> None:
-    project.file("config.json", {"env": {"TOKEN": "t0ken-1"}}).tasks(a="echo boom; exit 3").mflow("run")
-    project.file("config.json", "{").file("tasks.json", "")
-    done = project.mflow("status", "--database", "sqlite:///mflow.db")
-    assert done.code == 0
-    assert "| boom" in done.out
+def status(project: Project) -> str:
+    done = project.mflow("status", "1", "--database", "sqlite:///mflow.db")
+    assert done.code == 0, done
+    return done.out
+
+
+@pytest.mark.parametrize("config", ["{", '{"env": {"OTHER": "x"}}'])
+def test_status_is_shown_also_if_the_files_are_gone_or_broken(project: Project, config: str) -> None:
+    project.file("config.json", {"env": {"TOKEN": "t0ken-1"}}).tasks(a="echo boom $TOKEN; exit 3").mflow(
+        "run"
+    )
+    assert "| boom ***" in status(project)
+    project.file("config.json", config).file("tasks.json", "")
+    shown = status(project)
+    assert "a FAILED: exit code 3\n  its last lines are not shown: they may hold " in shown
+    assert f"{project.folder}/config.json, which" in shown
+    assert "; mflow logs 1 a --database sqlite:///mflow.db prints them as they are\n" in shown
+    assert "boom" not in shown
+
+
+def test_without_secrets_the_end_of_a_log_is_shown_whatever_becomes_of_the_files(project: Project) -> None:
+    project.file("config.json", {"env": {"A": "${B}"}}).tasks(a="echo boom; exit 3").mflow("run")
+    (project.folder / "config.json").unlink()
+    (project.folder / "tasks.json").unlink()
+    assert "| boom" in status(project)
+
+
+@pytest.mark.parametrize("where", ["config.json", "tasks.json"])
+def test_the_end_of_a_log_is_not_shown_where_a_secret_of_the_run_is_not_set(
+    project: Project, where: str
+) -> None:
+    env = {"DB_PASSWORD": "${PW}", "URL": "postgres://u:${PW2}@h/d"}
+    task = {"command": 'echo "boom $DB_PASSWORD $URL"; false', "env": env if where == "tasks.json" else {}}
+    project.file("config.json", {"env": env if where == "config.json" else {}}).tasks(a=task)
+    project.env |= {"PW": "hush1234", "PW2": "hush5678"}
+    assert "boom *** postgres://u:***@h/d" in project.mflow("run").err
+    for gone in ("", "config.json", "tasks.json"):
+        if gone:
+            (project.folder / gone).unlink()
+        project.env |= {"PW": "hush1234", "PW2": "hush5678"}
+        assert "| boom *** postgres://u:***@h/d" in status(project), gone
+        del project.env["PW"]
+        assert "not shown: they may hold PW, which is not set here;" in status(project)
+        project.env["PW2"] = ""
+        shown = status(project)
+        assert "not shown: they may hold PW and PW2, which are not set here;" in shown
+        assert "boom" not in shown
+
+
+@pytest.mark.parametrize("edited", [None, {"DSN": "x", "KEY": "k3y-9999"}, {"DSN": DSN}, {}])
+def test_the_end_of_a_log_is_not_shown_where_the_task_file_has_lost_a_secret(
+    project: Project, edited: dict[str, str] | None
+) -> None:
+    secrets = {"DSN": DSN, "KEY": "k3y-9999", "A": "1"}
+    project.tasks(a={"command": "echo $DSN; exit 3", "env": secrets}, b="echo fine; exit 4").mflow("run")
+    assert "| postgres://u:***@h/d" in status(project)
+    if edited is None:
+        (project.folder / "tasks.json").unlink()
+    else:
+        project.tasks(a={"command": "echo $DSN; exit 3", "env": edited})
+    shown = status(project)
+    assert f"they may hold secrets of this task that {project.folder}/tasks.json no longer has;" in shown
+    assert "hunter22" not in shown
+    assert "| fine" in shown  # of a task that never had any
+
+
+def test_a_password_of_a_connection_is_nothing_that_a_bash_task_could_print(project: Project) -> None:
+    connection = {"name": "x", "connection_string": "h/x", "user": "u", "password": "orapass1"}
+    project.file("oracle.json", {"connections": [connection]}).tasks(a="echo boom; exit 3").mflow("run")
+    (project.folder / "oracle.json").unlink()
+    assert "| boom" in status(project)
+
+
+def test_a_secret_put_together_from_variables_is_masked_whole(project: Project) -> None:
+    project.env["PW"] = "hush1234"
+    project.tasks(a={"command": "echo $TOKEN; exit 3", "env": {"A": "front", "TOKEN": "$A-${PW}-end"}})
+    assert "| ***\n" in project.mflow("run").err
+    assert "| ***\n" in status(project)
 
 
 class TestExposure:
