@@ -35,6 +35,8 @@ the log open; when it is dead, a sweep must find nothing.
 A FAILED row that is unproven, at a later resume: where a RUNNING row leads to Adopt, or to UNKNOWN after a sweep, it
 Stays as it is; a file with a good end is Settled; all else, another host included (this resume is the operator's
 word), is tried Again.
+But as long as one of the pids that its end names is there, it Stays, whatever a sweep finds: what was in doubt then
+has not been cleared since.
 
 Evidence must be gathered in this order, or an attempt that ends meanwhile looks lost: first whether the worker
 lives, then whether it holds the log (it lets go of that when the outcome is in its file), then the outcome file, then
@@ -104,6 +106,9 @@ class Evidence:
     withheld: str = (
         ""  # for a person: why an outcome that may be there cannot be used; its absence proves nothing
     )
+    named: tuple[
+        int, ...
+    ] = ()  # of the pids that the row's end names, those whose process may still be there
     foreign: tuple[str, ...] = ()  # for a person: what other users have put in the place of an outcome
 
 
@@ -235,7 +240,9 @@ def _of_failed(row: TaskRow, evidence: Evidence) -> Decision:
                 return Stays(f"still runs, {_whereabouts(row)}: resume again when it is over")
     if evidence.swept is None:
         return Sweep()
-    return Again() if evidence.swept.is_over else Stays(_left(row, evidence.swept))
+    if not evidence.swept.is_over:
+        return Stays(_left(row, evidence.swept))
+    return Stays(_still_there(row, evidence.named)) if evidence.named else Again()
 
 
 # ------------------------------------------------------------------------------------- what follows from what
@@ -317,6 +324,13 @@ def _left(row: TaskRow, swept: Swept) -> str:
             f"(look with: fuser -v {row.output}; end it, or resume as root)"
         )
     return "; ".join(parts)
+
+
+def _still_there(row: TaskRow, pids: tuple[int, ...]) -> str:
+    return (
+        f"what may be left of attempt {row.attempts} is still there on {_place(row)}: {_pids(pids)} "
+        "(end it, or wait until it has ended; then resume again)"
+    )
 
 
 def _pids(pids: tuple[int, ...]) -> str:

@@ -39,7 +39,7 @@ class Doubts:
             for trail in self._claimants(pid, found):
                 doubts[trail.attempt].add(pid)
         for trail in self._trails.all:
-            if trail.leader and _is_hidden(trail.leader.pid):
+            if trail.leader and procfs.is_hidden(trail.leader.pid):
                 doubts[trail.attempt].add(trail.leader.pid)
         return doubts
 
@@ -101,14 +101,3 @@ def _is_systemd(pid: int) -> bool:
             return file.read().strip() == b"systemd"
     except OSError:
         return False
-
-
-def _is_hidden(pid: int) -> bool:
-    """Whether there is a process of which this user may not even see that (hidepid)."""
-    if os.path.exists(f"/proc/{pid}"):
-        return False
-    try:
-        os.close(os.pidfd_open(pid))
-    except OSError:
-        return False
-    return True

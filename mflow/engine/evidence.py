@@ -4,9 +4,11 @@ Looking is done in the order that module demands: worker, its hold of the log, o
 """
 
 import os
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from math import inf
 
 from mflow.core.holders import Attempt
 from mflow.core.model import Identity, RunRow, TaskRow
@@ -23,11 +25,12 @@ from mflow.core.recovery import (
     decide,
 )
 from mflow.core.states import TaskState
+from mflow.engine import procfs
+from mflow.engine.clock import boot_seconds
 from mflow.engine.family import Family
 from mflow.engine.hunt import Hunt
 from mflow.engine.identity import is_alive, own_identity
 from mflow.engine.outcome_file import any_trace, look_for_outcome, sync_folder
-from mflow.engine.procfs import written_files
 from mflow.engine.provenance import (
     Foreign,
     Writers,
@@ -41,6 +44,9 @@ from mflow.engine.trail import trail_of
 
 SWEEP_SECONDS = 3.0
 """How long a sweep may wait for killed processes to be gone."""
+
+SETTING_SECONDS = 600.0
+"""So far the wall clock may have been set since an end: a process that started later than that is another."""
 
 
 def fallback_folder(run_uid: str) -> str:
@@ -81,8 +87,11 @@ def settle(
     to_sweep = [row for row, decision, _ in seen if isinstance(decision, Sweep)]
     swept = sweep(run, to_sweep, family, ours=ours) if to_sweep else {}
     for row, decision, evidence in seen:
-        found = swept.get((row.task_no, row.attempts))
-        yield row, decide(row, replace(evidence, swept=found)) if found else decision, evidence
+        if found := swept.get((row.task_no, row.attempts)):
+            after = replace(evidence, swept=found, named=_named(row, evidence.here))
+            yield row, decide(row, after), evidence
+        else:
+            yield row, decision, evidence
 
 
 def _look_and_secure(run: RunRow, row: TaskRow, *, adopted: bool) -> tuple[Decision, Evidence]:
@@ -132,6 +141,24 @@ def look(run: RunRow, row: TaskRow) -> Evidence:
     )
 
 
+def _named(row: TaskRow, here: Identity) -> tuple[int, ...]:
+    """Of the pids that the row's end names, those that are there and may be the same process."""
+    if row.end is None or row.worker is None or not row.worker.same_kernel(here):
+        return ()
+    latest = inf
+    if row.end.ended_at is not None:
+        up = row.end.ended_at.timestamp() - time.time() + boot_seconds()
+        latest = (up + SETTING_SECONDS) * procfs.TICKS_PER_SECOND
+    return tuple(pid for pid in row.end.survivors if _is_from_before(pid, latest))
+
+
+def _is_from_before(pid: int, latest: float) -> bool:
+    found = procfs.read_stat(pid)
+    if found is None:
+        return procfs.is_hidden(pid)
+    return found.lives and found.start_ticks <= latest
+
+
 def _holds_log(worker: Identity, log: str) -> bool | None:
     """Whether a living worker has the log open, be it deleted or in another folder; None if that cannot be seen.
 
@@ -139,7 +166,7 @@ def _holds_log(worker: Identity, log: str) -> bool | None:
     """
     name = os.path.basename(log)
     try:
-        files = [os.path.basename(path) for path in written_files(worker.pid)]
+        files = [os.path.basename(path) for path in procfs.written_files(worker.pid)]
     except OSError:
         return None
     if name in files or f"{name} (deleted)" in files:

@@ -43,6 +43,17 @@ def lives(pid: int) -> bool:
     return found is not None and found.lives
 
 
+def is_hidden(pid: int) -> bool:
+    """Whether there is a process of which this user may not even see that (hidepid)."""
+    if os.path.exists(f"/proc/{pid}"):
+        return False
+    try:
+        os.close(os.pidfd_open(pid))
+    except OSError:
+        return False
+    return True
+
+
 def pids() -> list[int]:
     """All that can be seen, those of the highest numbers (the newest, as a rule) first."""
     return sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True)

@@ -259,6 +259,15 @@ def test_a_dead_workers_orphans_are_ended_before_it_runs_again(
     assert "9" in decision.message
 
 
+@pytest.mark.parametrize("end", [AttemptEnd(Outcome.UNKNOWN, survivors=(9,)), NOT_ENDED])
+def test_beside_what_its_end_has_named_nothing_begins_whatever_a_sweep_finds(end: AttemptEnd) -> None:
+    seen = _seen(False, LogTrace.FOUND, swept=Swept())
+    decision = decide(_failed(end), replace(seen, named=(9,)))
+    assert isinstance(decision, Stays)
+    assert "pid 9" in decision.message
+    assert decide(_failed(end), seen) == Again()
+
+
 def test_on_another_host_it_runs_again_on_the_word_of_a_later_resume_with_a_warning() -> None:
     decision = decide(_failed(UNKNOWN, ELSEWHERE), _seen(None, LogTrace.ABSENT))
     assert isinstance(decision, Again)

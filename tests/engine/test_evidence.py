@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mflow.core.model import AttemptEnd, Identity, RunRow, TaskRow
-from mflow.core.recovery import Adopt, Stays, Take
+from mflow.core.recovery import Adopt, Again, Stays, Take
 from mflow.core.states import Outcome, RunState, TaskState
 from mflow.engine import evidence, identity
 from mflow.engine.family import Family
@@ -146,6 +146,26 @@ def test_without_a_free_descriptor_nobody_is_taken_for_dead() -> None:
 def test_a_number_used_again_is_not_the_process(folder: Path) -> None:
     other = replace(own_identity(), start_ticks=1)
     assert identity.is_alive(other) is False
+
+
+def test_what_an_end_has_named_is_looked_for_by_its_number_and_time(folder: Path) -> None:
+    """Whatever has become of its looks; one that has the number since is another."""
+    run = run_in(folder)
+    with subprocess.Popen(["sleep", "600"], env={}, start_new_session=True) as process:
+        end = AttemptEnd(Outcome.UNKNOWN, survivors=(process.pid,))
+        family = Family()  # it is a child of this process already, and none of the attempt's
+        failed = replace(row_of(run, dead()), state=TaskState.FAILED, end=end)
+        for row, stays in (
+            (failed, True),
+            (replace(failed, end=end._replace(ended_at=datetime.now(UTC))), True),
+            (replace(failed, end=end._replace(ended_at=NOON.replace(year=2001))), False),
+        ):
+            [(_, decision, _)] = evidence.settle(run, [row], family)
+            assert isinstance(decision, Stays) == stays
+        assert process.poll() is None
+        process.kill()
+    [(_, decision, _)] = evidence.settle(run, [failed], Family())
+    assert decision == Again()
 
 
 def test_a_full_disk_has_what_cannot_be_secured_watched(
