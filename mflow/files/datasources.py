@@ -17,6 +17,8 @@ from mflow.files.values import Minutes, Schema, Some, YesNo
 from mflow.files.wording import report_invalid
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_MAY_BE_EMPTY = ("password", "wallet_password", "thick")
+_EMPTY = "the environment's variable {} is set, but empty"
 _LARGEST_PASSWORD = 64 * 1024
 
 
@@ -141,10 +143,19 @@ class _Reader:
             return
         password = self._password(keys, lacks)
         if keys.user and not password and not lacks.anything and not _logs_in_without_password(keys):
-            lacks.say("", 'the key "password" is missing (or "password_file")')
+            self._say_no_password(entry, lacks)
         if not lacks.anything:
             self.secrets |= {secret for secret in (password, keys.wallet_password) if secret}
             self.usable.setdefault(keys.name, _datasource(keys, password, self._folder))
+
+    def _say_no_password(self, entry: Mapping[str, Any], lacks: "_Lacks") -> None:
+        given = entry.get("password")
+        if given is None:
+            lacks.say("", 'the key "password" is missing (or "password_file")')
+        elif match := _VARIABLE.fullmatch(given):
+            lacks.say("password", _EMPTY.format(match[1]))
+        else:
+            lacks.say("password", "is empty")
 
     def _note_name(self, name: str, place: str) -> None:
         if name in self.places:
@@ -157,16 +168,25 @@ class _Reader:
         resolved = dict(entry)
         for key, value in entry.items():
             match = _VARIABLE.fullmatch(value) if isinstance(value, str) and key != "name" else None
-            if match and match[1] in self._environ:
-                resolved[key] = self._environ[match[1]]
-                self.secrets.add(resolved[key])
-            elif match:
+            if not match:
+                continue
+            found = self._environ.get(match[1])
+            if found:
+                resolved[key] = found
+                self.secrets.add(found)
+            elif found is None:
                 lacks.say(key, f"the environment has no variable {match[1]}")
+            elif key in _MAY_BE_EMPTY:
+                resolved[key] = found
+            else:
+                lacks.say(key, _EMPTY.format(match[1]))
         return resolved
 
     def _password(self, keys: ConnectionKeys, lacks: "_Lacks") -> str | None:
         if keys.password_file is None:
             return keys.password
+        if _VARIABLE.fullmatch(keys.password_file):
+            return None  # it cannot be had, as is said already
         path = os.path.join(self._folder, keys.password_file)
         try:
             content = read_bytes(path, _LARGEST_PASSWORD).decode()

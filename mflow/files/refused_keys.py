@@ -9,26 +9,32 @@ _WORDS_BY_ADVICE = {
     'give what it waits for as "depends"': """
         depends_on depends_on_past needs needed_by after before follows requires required_by wait_for waits_for
         wait_for_downstream dependencies dependency upstream downstream predecessors successors parents children
-        triggers triggered_by inputs outputs consumes produces box_name""",
+        triggers triggered_by ready_when ready_if start_when start_if preconditions precondition inputs outputs
+        consumes produces box_name""",
     "take the task out of the file, or put the condition into its command": """
-        hold on_hold held on_ice enabled enable disabled disable inactive skip skipped skip_if skip_when paused pause
-        suspended suspend manual confirm dry_run when when_all when_any if unless only only_if only_on except run_if
-        run_when run_on run_always condition conditions rules trigger trigger_rule trigger_rules branch switch stage
-        stages success_condition fail_if failed_when changed_when until""",
+        hold on_hold held on_ice is_held active is_active inactive is_inactive is_enabled is_disabled is_paused
+        is_skipped halt halted frozen freeze enabled enable disabled disable skip skipped skip_if skip_when paused
+        pause         suspended suspend manual confirm dry_run when when_all when_any if unless only only_if
+        only_on except run_if         run_when run_on run_always always always_run optional is_optional on_skip
+        on_skipped condition conditions rules trigger trigger_rule trigger_rules branch switch stage         stages
+        success_condition fail_if failed_when changed_when until""",
     "let its command end with exit code 0 where a failure does not matter": """
         allow_failure allow_fail allowed_to_fail continue_on_error continue_on_failure ignore_error ignore_errors
-        ignore_failure ignore_failures soft_fail fail_fast skip_on_exit_code skip_on_exit_codes success_exit_codes
+        ignore_failure ignore_failures stop_on_failure stop_on_error         abort_on_failure abort_on_error
+        halt_on_failure halt_on_error soft_fail fail_fast skip_on_exit_code skip_on_exit_codes success_exit_codes
         ok_exit_codes success_codes max_exit_success fail_codes""",
     '"max_process_concurrency" of config.json is the one limit there is; tasks start in the order of the file': """
-        priority priority_weight weight weight_rule pool pools pool_slots slots resource resources resource_group
-        semaphore semaphores mutex mutexes lock locks exclusive singleton concurrency max_concurrency max_concurrent
-        max_parallel parallel parallelism concurrency_group concurrency_policy max_active_tasks max_active_runs
-        max_active_tis_per_dag task_concurrency queue sequential serial""",
+        priority job_priority task_priority priority_weight order weight weight_rule pool pools pool_slots slots
+        resource resources resource_group group         semaphore semaphores mutex mutexes lock locks exclusive
+        singleton concurrency max_concurrency max_concurrent         max_parallel parallel parallelism
+        concurrency_group concurrency_policy max_active_tasks max_active_runs         max_active_tis_per_dag
+        task_concurrency queue sequential serial""",
     "leave times to cron, or to the scheduler that starts mflow": """
-        cron crontab schedule schedules schedule_interval scheduled_at calendar calendars run_calendar
-        exclude_calendar timetable start_at start_after start_time start_times start_date start_in not_before
-        not_after earliest_start latest_start end_date end_time end_at must_start_by must_end_by must_finish_by
-        deadline sla expire_after date_conditions days_of_week catchup backfill cyclic rerun repeat interval delay
+        cron crontab timezone time_zone hold_until held_until wait_until wait_till schedule schedules
+        schedule_interval scheduled_at calendar calendars run_calendar         exclude_calendar timetable start_at
+        start_after start_time start_times start_date start_in not_before         not_after earliest_start
+        latest_start end_date end_time end_at must_start_by must_end_by must_finish_by         deadline sla
+        expire_after date_conditions days_of_week catchup backfill cyclic rerun repeat interval delay
         delay_seconds start_delay""",
     '"timeout_seconds" limits a task': """
         timeout timeout_minutes timeout_hours execution_timeout max_run_time max_runtime max_duration time_limit
@@ -42,11 +48,12 @@ _WORDS_BY_ADVICE = {
         alerts alarm alarm_if_fail email_on_failure email_on_retry webhook finally cleanup rollback rescue
         compensate""",
     'write one task for each, and give values by "env"': """
-        foreach for_each loop with_items with_param with_params with_sequence matrix strategy params param variables
-        vars args arguments template templates extends include includes macro macros""",
+        foreach for_each loop with_items with_param with_params with_sequence matrix strategy params param
+        variables         vars args arguments template templates extends include includes macro macros""",
     "write it into the command": """
-        before_script after_script pre_command post_command pre_script post_script setup teardown run_as run_as_user
-        become become_user sudo delegate_to host hosts machine node runs_on executor image container docker""",
+        before_script after_script pre_command post_command pre_script post_script setup teardown run_as
+        run_as_user run_as_group user username         become become_user sudo delegate_to host hosts machine node
+        runs_on executor image container docker""",
 }
 
 _REFUSED = {folded(word): advice for advice, words in _WORDS_BY_ADVICE.items() for word in words.split()}

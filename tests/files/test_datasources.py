@@ -128,6 +128,18 @@ class TestEnvironment:
         assert problems == ["connections[0].password: the environment has no variable PW"]
         assert (found.usable, found.names) == ({}, ("mflow",))
 
+    @pytest.mark.parametrize("key", ["password", "user", "connection_string", "password_file"])
+    def test_a_variable_that_is_set_but_empty_is_named(self, key: str) -> None:
+        others = {"password": None} if key == "password_file" else {}
+        found, problems = read(connection(**(others | {key: "${PWX}"})), PWX="")
+        assert problems == [f"connections[0].{key}: the environment's variable PWX is set, but empty"]
+        assert (found.usable, found.secrets) == ({}, frozenset())
+
+    def test_a_wallet_needs_no_password_wherever_it_is_named(self) -> None:
+        found, problems = read(connection(password="${PWX}", wallet_location="/w"), PWX="")
+        assert problems == []
+        assert "mflow" in found.usable
+
     def test_for_a_connection_that_nobody_needs_it_is_a_warning(self) -> None:
         found, problems = read(connection(name="other", password="${PW}"), connection())
         assert problems == ["warning connections[0].password: the environment has no variable PW"]

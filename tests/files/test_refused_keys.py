@@ -30,7 +30,11 @@ def refused(folder: Path, tasks: dict[str, Any]) -> str:
 WORDS = (
     "hold when trigger_rule priority run_if allow_failure skip_on_exit_codes foreach pool pools inputs outputs "
     "must_end_by params exclusive cron schedule on_failure condition depends_on needs queue enabled disabled skip "
-    "triggerRule Trigger-Rule HOLD not_before"
+    "triggerRule Trigger-Rule HOLD not_before hold_until wait_until wait_for ready_when start_when preconditions "
+    "precondition is_enabled isActive active job_priority optional always always_run order user run_as halt on_skip "
+    "on_success on_error retry_on after before requires dependencies upstream downstream successors predecessors "
+    "calendar timezone start_time deadline sla max_runtime kill_after weight slots resource resources semaphore mutex "
+    "lock group stop_on_failure is_held"
 ).split()
 
 
@@ -52,6 +56,11 @@ def test_in_defaults_and_at_the_top(tmp_path: Path, word: str) -> None:
 def test_what_to_use_instead_is_said(tmp_path: Path) -> None:
     assert '"depends"' in refused(tmp_path, {"tasks": [TASK | {"needs": ["a"]}]})
     assert '"timeout_seconds"' in refused(tmp_path, {"tasks": [TASK | {"timeout_minutes": 5}]})
+
+
+def test_what_only_tells_something_is_no_instruction(tmp_path: Path) -> None:
+    loaded = read(tmp_path, {"tasks": [TASK | {"tags": ["a"], "labels": {}, "team": "x"}]})
+    assert len(loaded.warnings) == 3
 
 
 def test_on_an_entry_of_a_list(tmp_path: Path) -> None:
