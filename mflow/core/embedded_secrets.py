@@ -1,6 +1,7 @@
 """Passwords inside of longer values: in the login of a URL, behind `password=`, behind an option of a program.
 
-postgres://u:pw@h/d   jdbc:oracle:thin:u/pw@h   -Ddb.password=pw   h;user=u;password=pw   --password pw
+postgres://u:pw@h/d   https://token@h   jdbc:oracle:thin:u/pw@h   u/pw@db   -Ddb.password=pw   h;user=u;password=pw
+--password pw   -u me:pw   {"password": "pw"}   Authorization: Bearer pw
 """
 
 import re
@@ -16,9 +17,33 @@ _PLACES = (
     # A password goes on to the next `@`, as SQLAlchemy reads it, and to the last one before the host's end. What
     # begins like a port is none.
     re.compile(r"\w://[^/:@\[\]\s]*:(?!\d+[/?#])(?P<secret>[^@\s]+(?:@[^/?#@\s]*(?=@))*)@"),
-    re.compile(r"jdbc:oracle:\w+:[^/@\s]+/(?P<secret>[^@\s]+)@", re.IGNORECASE),
+    # Nobody but a token goes to a web server without a password.
+    re.compile(r"\bhttps?://(?P<secret>[^/:@\[\]\s?#]+)@", re.IGNORECASE),
+    re.compile(r"(?:jdbc:oracle:\w+|\bthin|\boci8?):[^/@\s]+/(?P<secret>[^@\s]+)@", re.IGNORECASE),
+    # As SQL*Plus takes it. What is followed by a digest or a version is an image or a package.
+    re.compile(
+        r"(?<![^\s=\"'(,;])[\w$#.{}\[\]]+/(?P<secret>\"[^\"]+\"|[^\s/@\"']+)"
+        r"@(?=//|\d+(?:\.\d+){3}(?![\w.])|(?!sha\d+:|v?\d+(?:\.\d+)*(?:[-+][\w.]+)?(?:[\s,;\"']|$))[\w($\[])"
+    ),
+    re.compile(
+        rf"\\?[\"'](?:[\w.-]*{_NAME}|pass|pw)\\?[\"']\s*:\s*"
+        r"(?:\\\"(?P<secret>[^\"\\]+)\\\"|\"(?P<secret2>(?:[^\"\\]|\\.)+)\"|'(?P<secret3>[^']+)')",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"(?:(?i:\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic|token))|\bBearer)\s+(?P<secret>[^\s\"',;\\]+)"
+    ),
+    re.compile(
+        rf"(?<!\S)--?[\w.-]*{_NAME}\s+(?P<secret>\"[^\"]+\"|'[^']+'|[^\s\"'-][^\s\"']*)",
+        re.IGNORECASE,
+    ),
+    # Of curl; two numbers are a user and a group.
+    re.compile(r"(?<!\S)(?:-u|--user)[\s=]\s*[\"']?(?!\d+:\d+\b)[^\s:\"'/=]+:(?P<secret>[^\s\"'/]+)"),
     re.compile(rf"{_NAME}\s*=\s*(?P<secret>\"[^\"]+\"|'[^']+'|[^\s&;,\"']+)", re.IGNORECASE),
 )
+_SIGNS = re.compile(r"[:=@]|Bearer\s|-\S+\s")
+"""One of them is in every value that holds a password."""
+
 _OPTION = re.compile(rf"--?[\w.-]*{_NAME}", re.IGNORECASE)
 
 Span = tuple[int, int]
@@ -46,9 +71,9 @@ def announces(word: str) -> bool:
 
 def spans(value: str) -> Sequence[Span]:
     """Where in a value passwords stand, ascending, references (`${NAME}`) and masks among them."""
-    if ":" not in value and "=" not in value:
+    if not _SIGNS.search(value):
         return ()
-    found = sorted(match.span("secret") for place in _PLACES for match in place.finditer(value))
+    found = sorted(match.span(match.lastgroup or 0) for place in _PLACES for match in place.finditer(value))
     return tuple(_apart(found))
 
 

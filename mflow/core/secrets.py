@@ -18,18 +18,29 @@ _SHORTEST_LINE = 8
 """Of a secret of several lines (a key in PEM) each line that is no shorter is a secret too: logs are shown by lines."""
 
 _PART = re.compile(r"passw(or)?d|passphrase|secret|token|credential", re.IGNORECASE)
-_WORDS = frozenset({"key", "keys", "apikey", "accesskey", "privatekey", "pass", "pw", "pwd"})
+_WORDS = frozenset({"key", "keys", "apikey", "accesskey", "privatekey"})
+_ENDS = ("pass", "pw", "pwd")
+_HARMLESS = frozenset(
+    "oldpwd bypass compass encompass surpass trespass underpass overpass lowpass highpass bandpass askpass".split()
+)
+"""Words that end so and mean something else."""
+
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
+@lru_cache(maxsize=4096)
 def looks_secret(key: str) -> bool:
     """Whether the value of this variable or configuration key is one to hide.
 
-    `spark.ssl.keyPassword`, `PGPASSWORD`, `fs.s3a.access.key` are; `spark.yarn.keytab`, `MONKEY` are not.
+    `spark.ssl.keyPassword`, `DBPASS`, `fs.s3a.access.key` are; `spark.yarn.keytab`, `MONKEY`, `PWD` are not.
     """
     if _PART.search(key):
         return True
-    return any(word.lower() in _WORDS for word in _WORD.findall(key))
+    return key != "PWD" and any(_is_telling(word.lower()) for word in _WORD.findall(key))
+
+
+def _is_telling(word: str) -> bool:
+    return word in _WORDS or (word.endswith(_ENDS) and word not in _HARMLESS)
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
@@ -157,7 +168,7 @@ def definition_secrets(definition: Definition, environ: Mapping[str, str] | None
 def task_secrets(task: Task, environ: Mapping[str, str]) -> Iterator[str]:
     """The same of one task."""
     command = task.options.get("command")
-    if isinstance(command, str) and "://" in command:
+    if isinstance(command, str) and any(sign in command for sign in ("://", "@", "Bearer")):
         yield from secrets_of("", command)
     own: dict[str, str] = {}
     for one in _values(task):

@@ -35,13 +35,27 @@ from mflow.core.secrets import (
         "apikey",
         "sslKey",
         "MYSQL_PWD",
+        "DBPASS",
+        "DB_PASS",
+        "dbPass",
+        "PGPASS",
+        "DBPW",
+        "db_pw",
+        "ORAPWD",
+        "ROOT_PASSWD",
+        "DBPASS2",
     ],
 )
 def test_keys_of_secrets(key: str) -> None:
     assert looks_secret(key)
 
 
-@pytest.mark.parametrize("key", ["PATH", "spark.yarn.keytab", "MONKEY", "keyboard", "HOME", "COMPASS", ""])
+OTHERS = ["PWD", "OLDPWD", "BYPASS", "PASSED", "PASSENGERS", "passive", "SSH_ASKPASS", "PWDX", "COMPASSES"]
+
+
+@pytest.mark.parametrize(
+    "key", ["PATH", "spark.yarn.keytab", "MONKEY", "keyboard", "HOME", "COMPASS", "", *OTHERS]
+)
 def test_keys_of_other_things(key: str) -> None:
     assert not looks_secret(key)
 
@@ -200,7 +214,43 @@ def test_commands_that_show_none(command: str) -> None:
         ("amqp://u:one@a/,amqp://u:two@b/", ["one", "two"]),
         ("https://u:${PW}@h/", ["${PW}"]),
         ("mongodb+srv://u:p%40w@h", ["p%40w"]),
+        ("scott/tiger@db", ["tiger"]),
+        ("scott/tiger@//h:1521/s", ["tiger"]),
+        ("scott/tiger@10.1.2.3:1521/s", ["tiger"]),
+        ('scott/"ti/g er"@db', ['"ti/g er"']),
+        ("userid=scott/tiger@db.example.com", ["tiger"]),
+        ("load scott/tiger@(DESCRIPTION=(x=1)) now", ["tiger"]),
+        ("$U/${PW}@db", ["${PW}"]),
+        ("thin:u/pw@//h", ["pw"]),
+        ('{"user": "u", "password": "x", "n": 1}', ["x"]),
+        ('{"db_password":"a\\"b","apiKey": "k"}', ['a\\"b', "k"]),
+        ('"{\\"password\\": \\"x\\"}"', ["x"]),
+        ("{'token': 'x'}", ["x"]),
+        ("Authorization: Bearer xyz", ["xyz"]),
+        ("Authorization: Basic eHl6", ["eHl6"]),
+        ("Bearer x.y-z", ["x.y-z"]),
+        ('{"Authorization": "Bearer xyz"}', ["xyz"]),
+        ("https://token@host/x", ["token"]),
+        ("git+https://ghp_abc@github.com/x/y", ["ghp_abc"]),
+        ("-s -u admin:pw -k", ["pw"]),
+        ("--user=admin:pw https://h/", ["pw"]),
+        ("--db x --db-password pw -v", ["pw"]),
         ("", []),
+        ("--password-file /x -u 1000:1000 --token --verbose", []),
+        ("-u www", []),
+        ("image@sha256:abc", []),
+        ("registry.io/team/image@sha256:abc", []),
+        ("team/image@sha256:abc", []),
+        ("actions/checkout@v4", []),
+        ("npm/left-pad@1.3.0", []),
+        ("@scope/pkg@1.0.0-rc.1", []),
+        ("ana@example.com, bob@example.com", []),
+        ("/data/in/x@y", []),
+        ("data/in/x@y", []),
+        ("/home/ana/a@b.csv", []),
+        ("ssh://git@host/x", []),
+        ("the bearer of it", []),
+        ('{"tokens": 5, "passed": "yes", "compass": "n"}', []),
         ("http://host:8080/a@b", []),
         ("http://[::1]:8080/a@b", []),
         ("https://host/path?tokens=5", []),
@@ -275,6 +325,15 @@ def test_a_secret_of_several_lines_is_masked_line_by_line() -> None:
     assert mask("it holds MIIEvQIBADANBg", [key]) == f"it holds {MASK}"
     assert mask("> kqhkiG9w0BAQEF ab", [key]) == f"> {MASK} ab"
     assert mask(f"all: {key}", [key]) == f"all: {MASK}"
+
+
+WORDS = "scott / tiger @ db : // = https:// Bearer Authorization: -u --password password token \" ' { } \\ , ; $PW ***"
+PIECES = st.sampled_from([*WORDS.split(), " "])
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_masking_what_looks_like_logins_twice_is_masking_it_once(value: str) -> None:
+    test_masking_a_value_twice_is_masking_it_once.hypothesis.inner_test("A", value)  # type: ignore[attr-defined]
 
 
 @given(st.text(), st.text())
