@@ -1,8 +1,12 @@
 """Passwords that mflow is given come to nobody else: not to the database, the logs of mflow, nor the page of a run."""
 
+import grp
 import os
+import pwd
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -166,9 +170,14 @@ def test_a_secret_put_together_from_variables_is_masked_whole(project: Project) 
 
 class TestExposure:
     @pytest.fixture
-    def open_project(self, project: Project) -> Project:
-        project.folder.chmod(0o755)
-        return project.tasks(a={"command": "true", "env": {"A": "1"}})
+    def open_project(self) -> Iterator[Project]:
+        """Not in the folders of pytest, which are closed to others."""
+        with TemporaryDirectory() as name:
+            folder = Path(name).resolve()
+            folder.chmod(0o755)
+            if not all(one.stat().st_mode & 0o001 for one in folder.parents):
+                pytest.skip("the folder for temporary files is closed to others")
+            yield Project(folder).tasks(a={"command": "true", "env": {"A": "1"}})
 
     @pytest.fixture(autouse=True)
     def _umask(self) -> "object":
@@ -200,6 +209,29 @@ class TestExposure:
         open_project.mflow("run")
         (open_project.folder / "mflow.db").chmod(0o666)
         assert "can read and change" in open_project.mflow("validate").err
+
+    def test_behind_a_closed_folder_nothing_is_open(self, open_project: Project) -> None:
+        open_project.folder.chmod(0o700)
+        assert "everybody" not in open_project.mflow("run").err + open_project.mflow("validate").err
+        open_project.folder.chmod(0o711)
+        assert "everybody" in open_project.mflow("validate").err
+
+    def test_a_group_is_named_that_may_change_it(self, open_project: Project) -> None:
+        os.umask(0o027)
+        open_project.mflow("run")
+        database, own = open_project.folder / "mflow.db", grp.getgrgid(os.getegid()).gr_name
+        database.chmod(0o660)
+        if own == pwd.getpwuid(os.geteuid()).pw_name and not grp.getgrnam(own).gr_mem:
+            assert "group" not in open_project.mflow("validate").err  # nobody else is in it
+        others = [one for one in grp.getgrall() if one.gr_gid in os.getgroups() or not os.geteuid()]
+        other = next((one for one in others if one.gr_gid != os.getegid()), None)
+        if other is None:
+            pytest.skip("this user is in one group only")
+        os.chown(database, -1, other.gr_gid)
+        said = f'by their modes the group {other.gr_name} can change {database}, which hold values of "env": chmod g-w '
+        assert said in open_project.mflow("validate").err
+        database.chmod(0o640)
+        assert '"env"' not in open_project.mflow("validate").err  # to read is what it is a group for
 
     def test_without_env_there_is_nothing_to_say(self, open_project: Project) -> None:
         assert '"env"' not in open_project.tasks(a="true").mflow("run").err
