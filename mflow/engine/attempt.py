@@ -354,6 +354,8 @@ class Attempt:
             return
         try:
             self._running.stop(step)
+        except PermissionError:
+            pass  # it runs as another user by now (sudo): it will be named among the survivors
         except Exception as error:  # noqa: BLE001  (see `start`; the next step comes all the same)
             self._defect("stop", error)
 

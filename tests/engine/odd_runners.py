@@ -73,6 +73,13 @@ class StopFails(Wrapped):
         raise RuntimeError(f"{step.name} is broken")
 
 
+class StopForbidden(Wrapped):
+    """Its leader runs as another user."""
+
+    def stop(self, step: StopStep) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
 class SaysUnknown(Wrapped):
     def finish(self) -> AttemptEnd:
         self._process.finish()

@@ -21,6 +21,7 @@ RUNNERS = {
         "StartFailsLate",
         "FinishFails",
         "StopFails",
+        "StopForbidden",
         "SaysUnknown",
         "Deaf",
         "DoneAnyway",
@@ -126,6 +127,15 @@ def test_a_defect_in_stopping_does_not_save_the_attempt(boss: Boss, fifo: Fifo) 
     boss.say(Stop(1, 1, 0.1))
     assert boss.expect(Ended).end.outcome is Outcome.CANCELLED
     assert is_over(leader)
+
+
+def test_a_leader_that_must_not_be_signalled_is_no_defect(boss: Boss, fifo: Fifo) -> None:
+    given = boss.run(f"trap '' TERM; echo $$ > {fifo}; sleep 1000", type="StopForbidden")
+    fifo.pid()
+    boss.say(Stop(1, 1, 0.1))
+    ended = boss.expect(Ended)
+    assert ended.end.outcome is Outcome.CANCELLED
+    assert "Traceback" not in boss.log(given)
 
 
 def test_unknown_stays_unknown_though_it_was_stopped(boss: Boss, fifo: Fifo) -> None:
