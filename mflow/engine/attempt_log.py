@@ -3,7 +3,8 @@
 It is also what tells later, when its worker is dead, whether something of the attempt lives. The worker locks it
 (flock(2)) and leaves the attempt's processes a descriptor of it beside stdout and stderr: so the kernel keeps the lock
 as long as one of them lives that has not closed it, whatever became of its environment, session and output. And an
-extended attribute names the first process that was started.
+extended attribute names the attempt and its first process: it stays with the file when that is renamed,
+moved or deleted, and is read through whoever has it open.
 
 Neither is tried on a network file system, where a lock or an attribute is a message to a server, which may not answer.
 """
@@ -21,7 +22,7 @@ from mflow.core.model import AttemptEnd
 from mflow.core.states import Outcome
 from mflow.engine.lacks import is_lack
 from mflow.engine.outcome_file import fallback_path
-from mflow.engine.procfs import TICKS_PER_SECOND, origin
+from mflow.engine.procfs import TICKS_PER_SECOND, origin, unless_spent
 from mflow.engine.provenance import make_folder_like
 
 WITNESS = 187
@@ -31,7 +32,7 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
 _LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _LEADER = "user.mflow.leader"
-_LEADER_VALUE = re.compile(rb"(\d{1,9}) (\d{1,19}) (\S{1,40})")
+_LEADER_VALUE = re.compile(rb"(\d{1,9}) (\d{1,19}) (\S{1,40})(?: (\S{1,80}))?")
 _REMOTE = re.compile(r"nfs|cifs|smb|9p$|ceph|lustre|gpfs|afs|fuse|glusterfs|beegfs|ocfs2|gfs2")
 
 
@@ -41,6 +42,7 @@ class Leader(NamedTuple):
     pid: int
     not_after: int  # clock ticks since the boot
     origin: bytes  # of its worker; see `procfs.origin`
+    token: bytes = b""  # of the attempt
 
 
 def create_log(log: str, fallback_folder: str) -> tuple[int, str]:
@@ -99,24 +101,36 @@ def witness() -> int | None:
     return number if number > 20 else None
 
 
-def note_leader(log_fd: int, log: str, pid: int) -> None:
-    """Leave on the log which process was started just now; some microseconds."""
+def note_leader(log_fd: int, log: str, pid: int, token: str) -> None:
+    """Leave on the log whose it is, and which process was started just now; some microseconds."""
     if _is_local(os.path.dirname(log)):
         with suppress(OSError):  # a file system without attributes, or without room for one
             instant = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-            os.setxattr(log_fd, _LEADER, b"%d %d %s" % (pid, instant, _own_origin()))
+            os.setxattr(log_fd, _LEADER, b"%d %d %s %s" % (pid, instant, _own_origin(), token.encode()))
 
 
 def noted_leader(log: str) -> Leader | None:
     """What `note_leader` has left, if anything."""
+    return _read_leader(log, follow=False)
+
+
+def noted_token(pid: int, descriptor: int | str, path: str) -> bytes | None:
+    """Whose log a process has open at that number, wherever the file is now; `path`: what /proc says of it."""
+    if not path.startswith("/") or path.startswith("/dev/") or not _is_local_place(os.path.dirname(path)):
+        return None
+    noted = _read_leader(f"/proc/{pid}/fd/{descriptor}", follow=True)
+    return noted.token if noted and noted.token else None
+
+
+def _read_leader(path: str, *, follow: bool) -> Leader | None:
     try:
-        value = os.getxattr(log, _LEADER, follow_symlinks=False)
+        value = os.getxattr(path, _LEADER, follow_symlinks=follow)
     except OSError:
         return None
     found = _LEADER_VALUE.fullmatch(value)
     if found is None:
         return None
-    return Leader(int(found[1]), int(found[2]) * TICKS_PER_SECOND // 1_000_000_000, found[3])
+    return Leader(int(found[1]), int(found[2]) * TICKS_PER_SECOND // 1_000_000_000, found[3], found[4] or b"")
 
 
 def is_locked(log: str) -> bool:
@@ -125,7 +139,8 @@ def is_locked(log: str) -> bool:
         return False
     try:
         descriptor = os.open(log, _LOOK)
-    except OSError:
+    except OSError as error:
+        unless_spent(error)
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -163,10 +178,14 @@ def _own_origin() -> bytes:
     return origin()
 
 
-@functools.lru_cache(64)
 def _is_local(folder: str) -> bool:
-    """Whether the folder is known to be on a file system of this machine."""
-    place = f"{os.path.realpath(folder)}/"
+    return _is_local_place(os.path.realpath(folder))
+
+
+@functools.lru_cache(256)
+def _is_local_place(folder: str) -> bool:
+    """Whether the folder (free of links) is known to be on a file system of this machine."""
+    place = f"{folder.rstrip('/')}/"
     kind = ""
     longest = 0
     try:

@@ -102,7 +102,8 @@ class Bench:
             process = launch(argv, encoded, path=path, cwd=job.cwd, log_fd=self.log_fd)
         if not self._led and process.pid is not None:
             self._led = True
-            note_leader(self.log_fd, self._log, process.pid)
+            token = attempt_token(self.run_uid, job.task_no, job.attempt)
+            note_leader(self.log_fd, self._log, process.pid, token)
         return process
 
     def record(self, facts: Mapping[str, Any], *, wait_seconds: float = 0.0) -> bool:

@@ -12,6 +12,7 @@ from math import inf
 
 from mflow.core.holders import Attempt
 from mflow.core.model import Identity, RunRow, TaskRow
+from mflow.core.names import attempt_token
 from mflow.core.recovery import (
     SECURED_LINK,
     Adopt,
@@ -26,6 +27,7 @@ from mflow.core.recovery import (
 )
 from mflow.core.states import TaskState
 from mflow.engine import procfs
+from mflow.engine.attempt_log import noted_token
 from mflow.engine.clock import boot_seconds
 from mflow.engine.family import Family
 from mflow.engine.hunt import Hunt
@@ -119,7 +121,7 @@ def look(run: RunRow, row: TaskRow) -> Evidence:
     if worker is None or row.log is None:
         return Evidence(here, alive, None, _log_trace(run, row, writers(run.folder)))
     allowed = writers(os.path.dirname(row.log), worker.pid if alive else None)
-    holds = _holds_log(worker, row.log) if alive else None
+    holds = _holds_log(worker, run, row, row.log) if alive else None
     found = look_for_outcome(
         row.log,
         fallback_folder=fallback_folder(run.uid),
@@ -159,20 +161,31 @@ def _is_from_before(pid: int, latest: float) -> bool:
     return found.lives and found.start_ticks <= latest
 
 
-def _holds_log(worker: Identity, log: str) -> bool | None:
-    """Whether a living worker has the log open, be it deleted or in another folder; None if that cannot be seen.
+def _holds_log(worker: Identity, run: RunRow, row: TaskRow, log: str) -> bool | None:
+    """Whether a living worker has the log open, also deleted, renamed or in another folder; None if it is not clear.
 
-    A worker serves one run, in which the names of logs are unique.
+    A worker serves one run, in which the names of logs are unique. Beside its logs and outcome files it has no file
+    open: one that is neither in place nor says whose it is may be a log that was renamed.
     """
-    name = os.path.basename(log)
+    token = attempt_token(run.uid, row.task_no, row.attempts).encode()
+    names = (os.path.basename(log), f"{os.path.basename(log)} (deleted)")
+    nameless = False
     try:
-        files = [os.path.basename(path) for path in procfs.written_files(worker.pid)]
+        for number, path in procfs.written_files(worker.pid):
+            noted = noted_token(worker.pid, number, path)
+            if noted == token or os.path.basename(path) in names:
+                return True
+            nameless = nameless or (noted is None and _is_file(path) and not path.endswith(".log"))
     except OSError:
         return None
-    if name in files or f"{name} (deleted)" in files:
-        return True
+    if nameless:
+        return None
     has_files = os.path.lexists(f"/proc/{worker.pid}/fd/0")  # else it was dying at that look, or is dead
     return False if has_files and is_alive(worker) else None
+
+
+def _is_file(path: str) -> bool:
+    return path.startswith("/") and not path.startswith(("/dev/", "/proc/", "/memfd:"))
 
 
 def secure(row: TaskRow) -> None:

@@ -8,7 +8,8 @@ A process that forks and exits in a circle is another one at every look. So a lo
 newest processes first, and only several in a row that find nothing prove that nothing is left.
 
 All that is seen is stopped before anything is killed: else a script would go on when its child had been killed, and a
-worker of an inner mflow would take that for the task's own end, perhaps even for a good one. And what is found by
+worker of an inner mflow would take that for the task's own end, perhaps even for a good one. Nothing stays stopped: if
+a look has to be given up, it goes on. One descriptor at a time is enough, however many there are. And what is found by
 its parent alone is killed before that: whoever hunts may be killed, too, and another must find what is left.
 """
 
@@ -16,8 +17,8 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 from mflow.core.holders import Attempt
 from mflow.core.recovery import Swept
@@ -66,14 +67,21 @@ class Hunt:
                     break
                 continue
             vain += 1
-            if vain == VAIN_LOOKS and looks < LOCK_LOOKS and (held := self._locked()):
-                vain, looks = 0, looks + 1
+            if vain == VAIN_LOOKS and looks < LOCK_LOOKS:
+                held = self._locked()
+                if held or self._holders:
+                    vain, looks = 0, looks + 1
         return self._account(left, held)
 
     def _locked(self) -> list[Trail]:
-        """Attempts whose log is still locked though nothing of them was seen; looks deeper for who it is."""
+        """Attempts whose log is still locked though nothing of them was seen; looks deeper for who it is.
+
+        Also for who has a log that is not where it was: nobody can ask for its lock.
+        """
         locked = [trail for trail in self._trails.all if trail.locked]
-        self._holders = self._trails.deep(locked) if locked else {}
+        self._holders = self._trails.deep(
+            [trail for trail in self._trails.all if trail.astray or trail in locked]
+        )
         self._holders.pop(os.getpid(), None)
         return locked
 
@@ -99,16 +107,22 @@ class Hunt:
         orphans = {pid: attempt for pid in landed if (attempt := self._of_orphan(pid)) is not None}
         tree.signal_children(orphans, signal.SIGSTOP)
         whose = dict(orphans)
-        with ExitStack() as stack:
-            stopped = self._stop_all(lambda pid: orphans.get(pid) or self._of_it(pid), whose, stack)
-            while found := self._stop_all(lambda pid: self._by_parent(pid, whose), whose, stack):
-                stopped |= found
-            for pid, pidfd in reversed(stopped.items()):  # children first
-                self._send(pid, pidfd, signal.SIGKILL, whose[pid])
-            tree.signal_children(orphans, signal.SIGKILL)  # also if there was no descriptor to be had
-            for pid, pidfd in stopped.items():
-                if pid not in self._untouchable:
-                    _wait(pidfd)
+        stopped: dict[int, int] = {}
+        try:
+            self._stop_all(lambda pid: orphans.get(pid) or self._of_it(pid), whose, stopped)
+            while self._stop_all(lambda pid: self._by_parent(pid, whose), whose, stopped):
+                pass
+            for pid, start in reversed(stopped.items()):  # children first
+                self._kill(pid, start, whose[pid])
+        except BaseException:
+            for pid in (*orphans, *stopped):
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGCONT)
+            raise
+        tree.signal_children(orphans, signal.SIGKILL)  # also if there was no descriptor to be had
+        for pid, start in stopped.items():
+            if pid not in self._untouchable:
+                _wait(pid, start)
         self._met.update(attempt for pid, attempt in whose.items() if self._running or pid not in orphans)
         return whose
 
@@ -125,26 +139,37 @@ class Hunt:
         return self._first if self._family.has_only_orphans else None
 
     def _stop_all(
-        self, belongs: Callable[[int], Attempt | None], whose: dict[int, Attempt], stack: ExitStack
-    ) -> dict[int, int]:
-        """Stop every process that belongs to an attempt, and note whose it is; pid -> pidfd, in the order met."""
-        found: dict[int, int] = {}
+        self, belongs: Callable[[int], Attempt | None], whose: dict[int, Attempt], stopped: dict[int, int]
+    ) -> bool:
+        """Stop all that belongs to an attempt; note whose it is and when it started, in the order met. Any new ones?"""
+        found = False
         for pid in procfs.pids():
             attempt = belongs(pid) if pid != os.getpid() else None
-            pidfd = self._stop(pid, belongs, stack) if attempt else None
-            if attempt and pidfd is not None:
-                found[pid], whose[pid] = pidfd, attempt
-                self._send(pid, pidfd, signal.SIGSTOP, attempt)
+            start = self._stop(pid, belongs, attempt, stopped) if attempt else None
+            if attempt and start is not None:
+                found, whose[pid] = True, attempt
         return found
 
-    def _stop(self, pid: int, belongs: Callable[[int], Attempt | None], stack: ExitStack) -> int | None:
-        """A descriptor of a process that belongs. It is there before the last look, so that it is it."""
-        try:
-            pidfd = os.pidfd_open(pid)
-        except OSError:
-            return None
-        stack.callback(os.close, pidfd)
-        return pidfd if belongs(pid) and procfs.lives(pid) else None
+    def _stop(
+        self,
+        pid: int,
+        belongs: Callable[[int], Attempt | None],
+        attempt: Attempt,
+        stopped: dict[int, int],
+    ) -> int | None:
+        """Stop it if it belongs. Its descriptor is there before the last look, so that it is it; when it started."""
+        with _opened(pid) as pidfd:
+            found = procfs.read_stat(pid) if pidfd is not None and belongs(pid) else None
+            if pidfd is None or found is None or not found.lives:
+                return None
+            stopped[pid] = found.start_ticks
+            self._send(pid, pidfd, signal.SIGSTOP, attempt)
+            return found.start_ticks
+
+    def _kill(self, pid: int, start: int, attempt: Attempt) -> None:
+        with _opened(pid) as pidfd:
+            if pidfd is not None and _started(pid) == start:
+                self._send(pid, pidfd, signal.SIGKILL, attempt)
 
     def _of_it(self, pid: int) -> Attempt | None:
         found: Attempt | Belongs | None = self._trails.by_place(pid, tree.session(pid)) or self._holders.get(
@@ -170,7 +195,29 @@ class Hunt:
             self._untouchable[pid] = attempt
 
 
-def _wait(pidfd: int) -> None:
-    ended = select.poll()
-    ended.register(pidfd, select.POLLIN)
-    ended.poll(DYING_SECONDS * 1000)
+def _wait(pid: int, start: int) -> None:
+    with _opened(pid) as pidfd:
+        if pidfd is not None and _started(pid) == start:
+            ended = select.poll()
+            ended.register(pidfd, select.POLLIN)
+            ended.poll(DYING_SECONDS * 1000)
+
+
+def _started(pid: int) -> int | None:
+    found = procfs.read_stat(pid)
+    return found.start_ticks if found else None
+
+
+@contextmanager
+def _opened(pid: int) -> Iterator[int | None]:
+    """A descriptor of a process; None if it is gone. Raises OSError if there is none to be had."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError as error:
+        procfs.unless_spent(error)
+        yield None
+        return
+    try:
+        yield pidfd
+    finally:
+        os.close(pidfd)

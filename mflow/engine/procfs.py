@@ -1,5 +1,6 @@
 """What /proc says of a process (proc(5)), as quickly as can be: no psutil, and one small file a question."""
 
+import errno
 import os
 import stat
 import zlib
@@ -25,14 +26,21 @@ class Stat(NamedTuple):
         return self.state not in _DEAD
 
 
+def unless_spent(error: OSError) -> None:
+    """Raise it again if it says that no descriptor was left to look with: then it says nothing of a process."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        raise error
+
+
 def read_stat(pid: int) -> Stat | None:
-    """None if there is no such process, or this user may not know of it (hidepid)."""
+    """None if there is no such process, or this user may not know of it (hidepid). Raises OSError for EMFILE."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             words = (
                 file.read().rpartition(b")")[2].split()
             )  # the name before it may hold blanks and parentheses
-    except OSError:
+    except OSError as error:
+        unless_spent(error)
         return None
     return Stat(words[0], int(words[1]), int(words[3]), int(words[19]))
 
@@ -66,7 +74,8 @@ def environment(pid: int) -> bytes | None:
             return file.read()
     except PermissionError:
         return None
-    except OSError:
+    except OSError as error:
+        unless_spent(error)
         return b""
 
 
@@ -83,12 +92,12 @@ def written_file(pid: int, descriptor: int | str) -> str | None:
         return None
 
 
-def written_files(pid: int) -> Iterator[str]:
-    """The paths behind all its descriptors that are open for writing. Raises OSError if they cannot be listed."""
+def written_files(pid: int) -> Iterator[tuple[str, str]]:
+    """Its descriptors that are open for writing, and their paths. Raises OSError if they cannot be listed."""
     for name in os.listdir(f"/proc/{pid}/fd"):
         path = written_file(pid, name)
         if path is not None:
-            yield path
+            yield name, path
 
 
 def names_of(path: str) -> tuple[str, str]:

@@ -1,11 +1,12 @@
 """By what the processes of an attempt are told from all others, when nobody watches them any more.
 
-Proven to be of it is: who bears its token in the environment; who has its log open, as stdout, stderr or at the
-number that every process of an attempt inherits; its first process, by pid and start; who is in the session of that
+Proven to be of it is: who bears its token in the environment; who has its log open (by its path, or the attribute that
+goes with the file wherever somebody moves it), as stdout, stderr or at the number that every process of an attempt
+inherits; its first process, by pid and start; who is in the session of that
 one; and (in `hunt`) whatever descends from such a one. An attempt may have dropped any of these, never the first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -13,7 +14,7 @@ from mflow.core.holders import Attempt
 from mflow.core.model import RunRow, TaskRow
 from mflow.core.names import TOKENS_VARIABLE, attempt_token
 from mflow.engine import procfs
-from mflow.engine.attempt_log import Leader, is_locked, noted_leader, witness
+from mflow.engine.attempt_log import Leader, is_locked, noted_leader, noted_token, witness
 from mflow.engine.outcome_file import fallback_path
 from mflow.engine.procfs import Stat
 
@@ -39,6 +40,7 @@ class Trail:
     leader: Leader | None = None
     exact: bool = False  # the leader started at that very tick
     began: bool = False  # there is a log, or its worker has said so
+    astray: bool = False  # no path is known to lead to the log: somebody may have moved or replaced it
 
     @property
     def locked(self) -> bool:
@@ -58,15 +60,16 @@ def trail_of(run: RunRow, row: TaskRow, fallback_folders: Iterable[str]) -> Trai
     assert row.worker is not None
     beside = (fallback_path(row.log, folder) for folder in fallback_folders) if row.log else ()
     logs = tuple(dict.fromkeys(filter(None, (row.log, row.output, *beside))))
-    noted = next(filter(None, map(noted_leader, logs)), None)
+    token = attempt_token(run.uid, row.task_no, row.attempts).encode()
+    found = (noted for noted in map(noted_leader, logs) if noted and noted.token in (token, b""))
+    noted = next(found, None)
     leader, exact = noted, False
     if row.pid is not None and row.leader_ticks is not None:
         leader = Leader(row.pid, row.leader_ticks, noted.origin if noted else b"-.-")
         exact = True
     since = row.leader_ticks if exact and row.leader_ticks is not None else row.worker.start_ticks
-    token = attempt_token(run.uid, row.task_no, row.attempts).encode()
     began = noted is not None or row.pid is not None or row.started_at is not None
-    return Trail((row.task_no, row.attempts), token, logs, since, leader, exact, began)
+    return Trail((row.task_no, row.attempts), token, logs, since, leader, exact, began, noted is None)
 
 
 @dataclass(slots=True)
@@ -130,19 +133,34 @@ class Trails:
             return Belongs.UNREADABLE
         return Belongs.NOWHERE if block else None
 
-    def deep(self, locked: Iterable[Trail]) -> dict[int, Attempt]:
+    def deep(self, wanted: Collection[Trail]) -> dict[int, Attempt]:
         """Who has one of these logs open at any number; a look at all descriptors that this user may see."""
-        wanted = {trail.attempt for trail in locked}
-        files = {name: attempt for name, attempt in self._files.items() if attempt in wanted}
+        attempts = {trail.attempt for trail in wanted}
+        since = min((trail.since for trail in wanted), default=0)
         found: dict[int, Attempt] = {}
-        for pid in procfs.pids() if files else ():
-            try:
-                written = [path for path in procfs.written_files(pid) if path in files]
-            except OSError:
+        for pid in procfs.pids() if wanted else ():
+            process = procfs.read_stat(pid)
+            if process is None or process.start_ticks < since:
                 continue
-            if written:
-                found[pid] = files[written[0]]
+            try:
+                held = {self._written(pid, number, path) for number, path in procfs.written_files(pid)}
+            except OSError as error:
+                procfs.unless_spent(error)
+                continue
+            for attempt in attempts.intersection(held):
+                found[pid] = attempt
         return found
+
+    def _written(self, pid: int, number: int | str, path: str) -> Attempt | Belongs | None:
+        """Whose log that is."""
+        if path in self._files:
+            return self._files[path]
+        token = noted_token(pid, number, path)
+        if token is None:
+            return None
+        return self._tokens.get(token) or (
+            Belongs.ELSEWHERE if token.startswith(self.run_uid + b":") else None
+        )
 
     def _named(self, block: bytes) -> Attempt | Belongs | None:
         """By the tokens of an environment (which may name outer attempts, too)."""
@@ -160,10 +178,13 @@ class Trails:
         elsewhere = None
         for number in (1, 2, witness()):
             path = procfs.written_file(pid, number) if number is not None else None
-            if path is None:
+            if path is None or number is None:
                 continue
-            if path in self._files:
-                return self._files[path]
+            whose = self._written(pid, number, path)
+            if isinstance(whose, tuple):
+                return whose
+            if whose:
+                elsewhere = Belongs.ELSEWHERE
             if path.startswith(self._folders) and path.removesuffix(" (deleted)").endswith(".log"):
                 elsewhere = Belongs.ELSEWHERE
         return elsewhere

@@ -137,5 +137,53 @@ def test_a_deleted_log_proves_nothing(site: Site, alive: bool, known: bool) -> N
     assert escape.escaped == []
 
 
+def _rename(log: Path) -> None:
+    """As logrotate does."""
+    log.rename(f"{log}.1")
+    log.touch()
+
+
+def _move_folder(log: Path) -> None:
+    log.parent.rename(f"{log.parent}.old")
+
+
+def _remove_folder(log: Path) -> None:
+    shutil.rmtree(log.parent)
+
+
+MOVES = {"renamed": _rename, "moved": _move_folder, "removed": _remove_folder}
+
+
+@pytest.mark.parametrize(("way", "number"), [("renamed", 187), ("moved", 5), ("removed", 5)])
+def test_a_log_that_is_not_where_it_was_still_tells_whose_a_process_is(
+    site: Site, way: str, number: int
+) -> None:
+    keep = "exec 5>&1 187>&-;" if number == 5 else ""
+    escape = Escape(site, f"({keep} env -i setsid {{alone}} &) ; (sleep 601; true) & wait")
+    escape.kill_all()
+    for process in census.of_role(site.mark, "task"):
+        census.kill(process.pid)
+    assert escape.escaped
+    MOVES[way](Path(site.row(escape.run.id).folder) / "a.1.log")
+    escape.assert_alone(Outcome.LOST)
+
+
+@pytest.mark.parametrize("way", MOVES)
+def test_who_has_a_log_that_is_not_where_it_was_has_begun(site: Site, way: str) -> None:
+    escape = Escape(site, "exec {alone}")
+    MOVES[way](Path(site.row(escape.run.id).folder) / "a.1.log")
+    escape.run.kill()
+    escape.forget_beginning()
+    again = site.resume(escape.run.id)
+    eventually(lambda: "adopted" in site.master_log() + site.stderr())
+    assert escape.escaped, "it goes on"
+    assert site.mflow("cancel", str(escape.run.id)).code == 0
+    again.end()
+    [attempt] = site.attempts(escape.run.id, "a")
+    assert attempt.end is not None
+    assert attempt.end.outcome is Outcome.CANCELLED
+    assert escape.escaped == []
+
+
 def _has_task(pid: int, mark: str) -> bool:
     return any(one.ppid == pid for one in census.of_role(mark, "task"))

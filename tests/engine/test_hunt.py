@@ -112,6 +112,41 @@ def test_a_cleared_environment_hides_neither_who_writes_the_log_nor_children(tmp
     assert all(is_over(one) for one in ended)
 
 
+FEW_DESCRIPTORS = """
+import os, resource, sys
+from mflow.engine.family import Family
+from mflow.engine.hunt import Hunt
+from mflow.engine.trail import Trail
+free = os.dup(0)
+os.close(free)
+family, hunt = Family(), Hunt(sys.argv[1], [Trail((3, 1), sys.argv[2].encode(), (), 0)], Family(), ours=False)
+resource.setrlimit(resource.RLIMIT_NOFILE, (free + int(sys.argv[3]), free + int(sys.argv[3])))
+try:
+    print(hunt.until(20)[3, 1].found)
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+def test_few_descriptors_are_enough_and_nobody_stays_stopped_without_any(tmp_path: Path) -> None:
+    fifo = Fifo(tmp_path / "told")
+    script = f"for no in {' '.join(map(str, range(30)))}; do sleep 600 & done; echo $$ > {fifo}; wait"
+    start(f"import os; os.execvp('bash', ['bash', '-c', {script!r}])")
+    shell = fifo.pid()
+    for count, said in ((1, "Too many open files"), (4, "True")):
+        argv = [sys.executable, "-c", FEW_DESCRIPTORS, UID, TOKEN, str(count)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == said
+        if not is_over(shell):
+            states = [
+                found.state
+                for pid in procfs.pids()
+                if (found := procfs.read_stat(pid)) and shell.pid in (pid, found.parent)
+            ]
+            assert b"T" not in states
+    assert is_over(shell)
+
+
 UNDUMPABLE = """
 import ctypes, os, sys, time
 ctypes.CDLL(None).prctl(4, 0)
