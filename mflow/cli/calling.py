@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from mflow.cli.boundary import tell, warn
 from mflow.cli.end_order import is_driven
 from mflow.cli.kept_files import kept_environment
+from mflow.cli.waiting import patient
 from mflow.cli.wording import clean, names
 from mflow.core.calls import Call, difference, earlier, may_go_on, was_cancelled_itself
 from mflow.core.errors import RunOwned, StoreUnavailable
 from mflow.core.model import RunRow
 from mflow.core.states import RunState
-from mflow.store.patience import patient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

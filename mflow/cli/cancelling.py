@@ -9,9 +9,9 @@ from mflow.cli.end_order import is_driven, requester
 from mflow.cli.hints import Commands
 from mflow.cli.kept_files import files_environment, kept_environment, settings_to_cancel
 from mflow.cli.owning import own
+from mflow.cli.waiting import patient
 from mflow.core.contracts import Store
 from mflow.core.model import RunRow
-from mflow.store.patience import patient
 
 
 def cancel_ourselves(store: Store, run: RunRow, database: Database, commands: Commands) -> NoReturn:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from mflow.cli.boundary import tell, warn
 from mflow.cli.end_order import is_driven
+from mflow.cli.waiting import patient
 from mflow.core.calls import ended_by_parent
 from mflow.core.errors import MflowError, RunOwned
 from mflow.core.model import Batch, RunRow
 from mflow.core.states import OVER, RunState, TaskState
 from mflow.engine.ownership import wake
-from mflow.store.patience import patient
 
 if TYPE_CHECKING:
     from mflow.cli.hints import Commands

@@ -8,13 +8,14 @@ from mflow.cli.boundary import tell
 from mflow.cli.driving import user_name
 from mflow.cli.hints import Commands
 from mflow.cli.owning import naming_who_is_stopped
+from mflow.cli.waiting import patient, tell_of_wait
 from mflow.cli.wording import clean
 from mflow.core.contracts import LEASE_SECONDS, Store
 from mflow.core.errors import StoreUnavailable
 from mflow.core.model import RunRow
 from mflow.core.states import OVER
 from mflow.engine.ownership import is_stopped, only_lease_tells, owner_alive, wake
-from mflow.store.patience import patient
+from mflow.store.patience import QUIET_SECONDS
 
 LOOK_SECONDS = 0.25
 """How often the database is asked whether the run has ended."""
@@ -76,8 +77,11 @@ class EndOrder:
         with naming_who_is_stopped(self.store, self.commands):
             try:
                 self.store.request_cancel(self.run_id, requester())
-            except StoreUnavailable:
+            except StoreUnavailable as error:
                 waited = time.monotonic() - began
+                if waited >= QUIET_SECONDS and "database" not in self._said and not self._is_seen_stopped():
+                    self._said.add("database")
+                    tell_of_wait(error, PATIENCE_SECONDS - waited)
                 if not (patient and self._is_seen_stopped()) and waited > PATIENCE_SECONDS:
                     raise
                 if not patient and self._is_seen_stopped():

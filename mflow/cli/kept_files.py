@@ -8,10 +8,10 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mflow.cli.waiting import patient
 from mflow.core.environment import KeptEnvironment, environment_from_json
 from mflow.core.errors import InvalidInput, Problem, StoreRefused
 from mflow.core.model import Config, Definition, RunRow
-from mflow.store.patience import patient
 
 if TYPE_CHECKING:
     from mflow.core.contracts import Store

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from mflow.cli.driving import new_owner
 from mflow.cli.hints import Commands
+from mflow.cli.waiting import patient
 from mflow.cli.wording import clean, moment
 from mflow.core.contracts import LEASE_SECONDS, Store
 from mflow.core.errors import RunOwned, StoreError, StoreUnavailable, Superseded
@@ -14,7 +15,6 @@ from mflow.core.kernels import difference, was_restarted
 from mflow.core.model import Owner, RunRow
 from mflow.engine.identity import signal_verified
 from mflow.engine.ownership import end_owner, is_stopped, only_lease_tells, owner_alive
-from mflow.store.patience import patient
 
 
 class Overtaken(RunOwned):

@@ -25,6 +25,7 @@ from mflow.cli.kept_files import (
 )
 from mflow.cli.owning import own, require_free
 from mflow.cli.preflight import require_storable
+from mflow.cli.waiting import patient
 from mflow.cli.wording import clean, moment
 from mflow.core.contracts import Store
 from mflow.core.edits import compare
@@ -33,7 +34,6 @@ from mflow.core.errors import InvalidInput
 from mflow.core.model import Definition, RunRow
 from mflow.core.secrets import definition_secrets, hides_secrets, with_secrets
 from mflow.core.states import RunState
-from mflow.store.patience import patient
 
 if TYPE_CHECKING:
     from mflow.files.load import Loaded, Settings

@@ -110,7 +110,7 @@ def _create(
     """The new run and its tasks in the database, with a folder for its logs."""
     from mflow.cli.boundary import warn
     from mflow.cli.owning import naming_who_is_stopped
-    from mflow.store.patience import patient
+    from mflow.cli.waiting import patient
 
     store = chosen.open_quietly(create=True)
     for text in store.warnings:

@@ -81,6 +81,26 @@ def test_a_run_can_be_looked_at_though_the_disk_of_its_database_is_full(small: P
     assert small.tasks(a="true", b="true").mflow("resume", "1", "--taskfile", "tasks.json").code == 0
 
 
+@pytest.mark.parametrize("words", [("resume", "1"), ("cancel", "2")])
+def test_who_waits_for_a_full_disk_is_told_so(small: Project, words: tuple[str, ...]) -> None:
+    small.file("config.json", {"log_directory": str(small.folder.parent / "logs")})
+    assert small.tasks(a="test -e there").mflow("run").code == 1
+    (small.folder / "there").touch()
+    if words[0] == "cancel":
+        small.finish(small.new_run(), None)
+    ballast = fill(small.folder)
+    waiting = small.start(*words)
+    assert waiting.stderr is not None
+    said = next((line for line in waiting.stderr if "s more at most" in line), "it said nothing")
+    print(said)
+    assert f"the disk of {small.folder} is full (" in said
+    assert ": tried again, for 2" in said
+    assert f"Make room there (df {small.folder})" in said
+    ballast.unlink()
+    assert "s more at most" not in waiting.communicate(timeout=60)[1]
+    assert waiting.returncode == 0
+
+
 def test_what_cannot_be_written_names_the_disk_that_is_full(small: Project) -> None:
     run_id = small.new_run()
     small.finish(run_id, None)

@@ -44,6 +44,21 @@ def test_does_not_wait_in_vain(error: Exception) -> None:
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize(("times", "told"), [(2, []), (12, ["locked"]), (16, ["locked"])])
+def test_who_waits_long_is_told_once_what_for(
+    monkeypatch: pytest.MonkeyPatch, times: int, told: list[str]
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("random.uniform", lambda _, most: most)
+    monkeypatch.setattr("time.sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    said: list[tuple[str, float]] = []
+    call, _ = failing(times, StoreUnavailable("locked"))
+    assert patient(call, on_wait=lambda error, left: said.append((error.message, left))) == "done"
+    assert [message for message, _ in said] == told
+    assert all(24 < left <= 27 for _, left in said)
+
+
 def test_gives_up_with_the_last_error() -> None:
     call, calls = failing(9, StoreUnavailable("locked"))
     with pytest.raises(StoreUnavailable, match="locked"):
