@@ -22,6 +22,7 @@ from mflow.core.view import RunView
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mflow.cli.hiding import Hiding
     from mflow.engine.assignment import Assignment, Reporter, Verdict
     from mflow.files.load import Settings
 
@@ -157,7 +158,7 @@ def _driven(assignment: "Assignment", around: Surroundings, cancelling: bool) ->
     verdict = supervise(assignment, around.database.open_quietly, _reporter(around))
     if verdict.ending in (Ending.SUCCESS, Ending.FAILED, Ending.CANCELLED):
         _end_children(assignment.run.id, around)
-    _last_words(verdict, assignment, around, time.monotonic() - began)
+    _last_words(verdict, assignment, around, time.monotonic() - began, cancelling)
     return 0 if cancelling and verdict.ending is Ending.CANCELLED else verdict.exit_code
 
 
@@ -194,7 +195,11 @@ def _reporter(around: Surroundings) -> "Reporter":
     return LineReporter(around.stdout, around.stderr, around.hide)
 
 
-def _last_words(verdict: "Verdict", assignment: "Assignment", around: Surroundings, seconds: float) -> None:
+def _last_words(
+    verdict: "Verdict", assignment: "Assignment", around: Surroundings, seconds: float, cancelling: bool
+) -> None:
+    """How it ended. Who cancels has not needed the run's secrets, and may lack some."""
+    from mflow.cli.failure import nothing
     from mflow.cli.reporting.closing import closing_lines, lost_lines, success_line
     from mflow.engine.assignment import Ending
 
@@ -205,20 +210,23 @@ def _last_words(verdict: "Verdict", assignment: "Assignment", around: Surroundin
         lines = list(lost_lines(verdict, run_id, around.commands))
     else:
         try:
-            view = _final_view(run_id, around)
-            lines = list(closing_lines(verdict, view, around.commands, seconds, hide=around.hide))
+            view, hiding = _final_view(run_id, around, cancelling)
+            hide, withhold = (hiding.hide, hiding.withhold) if hiding else (around.hide, nothing)
+            lines = list(closing_lines(verdict, view, around.commands, seconds, hide=hide, withhold=withhold))
         except StoreError:
             lines = list(lost_lines(verdict, run_id, around.commands))
     around.stderr.write("\n".join(lines) + "\n")
     around.stderr.flush(LAST_WORDS_SECONDS)
 
 
-def _final_view(run_id: int, around: Surroundings) -> RunView:
+def _final_view(run_id: int, around: Surroundings, cancelling: bool) -> "tuple[RunView, Hiding | None]":
+    from mflow.cli.hiding import hiding_of
     from mflow.cli.reading import read_view
     from mflow.cli.status_page import MOST_ROWS
 
     store = around.database.open_quietly()
     try:
-        return read_view(store, run_id, most_tasks=MOST_ROWS)
+        view = read_view(store, run_id, most_tasks=MOST_ROWS)
+        return view, hiding_of(store, view) if cancelling else None
     finally:
         store.close()

@@ -161,6 +161,23 @@ def test_a_password_of_a_connection_is_nothing_that_a_bash_task_could_print(proj
     assert "| boom" in status(project)
 
 
+def test_a_cancel_shows_no_more_than_status_does(project: Project) -> None:
+    project.env["PW"] = "hush1234"
+    env = {"PASSWORD": "${PW}", "DSN": DSN}
+    project.tasks(a={"command": "echo boom $PASSWORD $DSN; exit 3", "env": env}, b="touch b; sleep 60")
+    running = project.start("run")
+    wait_for(running, project.folder / "b")
+    while "FAILED" not in project.mflow("status").out:
+        assert running.poll() is None
+    running.kill()
+    running.communicate()
+    del project.env["PW"]
+    done = project.mflow("cancel", "1")
+    assert done.code == 0, done
+    assert "not shown: they may hold PW, which is not set here; mflow logs 1 a " in done.err
+    assert "boom" not in done.err
+
+
 def test_a_secret_put_together_from_variables_is_masked_whole(project: Project) -> None:
     project.env["PW"] = "hush1234"
     project.tasks(a={"command": "echo $TOKEN; exit 3", "env": {"A": "front", "TOKEN": "$A-${PW}-end"}})

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Iterator
 
-from mflow.cli.failure import Hide, ReadTail, failed_tasks, failure_blocks
+from mflow.cli.failure import Hide, ReadTail, Withhold, failed_tasks, failure_blocks, nothing
 from mflow.cli.hints import Commands
 from mflow.cli.wording import clean, columns, counts, duration, plural
 from mflow.core.view import RunView
@@ -25,9 +25,12 @@ def closing_lines(
     *,
     read_tail: ReadTail | None = None,
     hide: Hide = str,
+    withhold: Withhold = nothing,
 ) -> Iterator[str]:
     """How the run was left: the failures with their logs, the counts, the commands to type next."""
-    for block in failure_blocks(view, commands, limit=MOST_BLOCKS, read_tail=read_tail, hide=hide):
+    for block in failure_blocks(
+        view, commands, limit=MOST_BLOCKS, read_tail=read_tail, hide=hide, withhold=withhold
+    ):
         yield ""
         yield from block
     yield ""
