@@ -1,5 +1,6 @@
 """`mflow run` inside a task: it goes on with the run that an earlier attempt of the task had made by the same call."""
 
+import os
 import signal
 import time
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from mflow.cli.kept_files import kept_environment
 from mflow.cli.waiting import patient
 from mflow.cli.wording import clean, names
 from mflow.core.calls import Call, difference, earlier, may_go_on, was_cancelled_itself
+from mflow.core.environment import is_secret
 from mflow.core.errors import RunOwned, StoreUnavailable
 from mflow.core.model import RunRow
 from mflow.core.states import RunState
@@ -83,7 +85,7 @@ class Calling:
             elif run.state is RunState.SUCCESS:
                 return self._over(run, "is SUCCESS: there is nothing to do", 0)
             elif was_cancelled_itself(run):
-                resume = self.commands.of("resume", run.id)
+                resume = self._by_hand(run)
                 by = clean(run.cancelled_by or "")
                 return self._over(run, f"was cancelled by {by}: only this revives it: {resume}", 1)
             elif attached and run.state is RunState.FAILED:
@@ -96,10 +98,25 @@ class Calling:
         from mflow.cli.resuming import Resumption
 
         try:
-            Resumption(self.store, run, self.database, self.commands).go_on(None, None, None, takeover=False)
+            resumption = Resumption(self.store, run, self.database, self.commands, called=True)
+            resumption.go_on(None, None, None, takeover=False)
         except RunOwned:
             if patient(lambda: self.store.read_run(run.id)).fence == run.fence:
                 raise
+
+    def _by_hand(self, run: RunRow) -> str:
+        """The command that resumes it as this call would, from any shell; secrets are not written out."""
+        from mflow.cli.ancestry import set_by_calls
+
+        kept = kept_environment(self.store, run)
+        told = sorted(set_by_calls(self.store, run, kept) & os.environ.keys()) if kept else ()
+        values = {
+            name: None
+            if name in self.call.names - self.call.told.keys() or is_secret(name, os.environ[name])
+            else os.environ[name]
+            for name in told
+        }
+        return self.commands.with_variables(values, "resume", run.id)
 
     def _over(self, run: RunRow, how: str, code: int) -> int:
         print(f"run {run.id}")

@@ -13,7 +13,7 @@ from mflow.cli.boundary import guarded
 from mflow.cli.database import Database
 from mflow.cli.hints import Commands
 from mflow.cli.reporting.outlet import Outlet
-from mflow.core.environment import INHERITED_VARIABLE, inherited
+from mflow.core.environment import INHERITED_VARIABLE, inheritance
 from mflow.core.errors import StoreError
 from mflow.core.model import Config, Definition, Owner, RunRow, TaskRow
 from mflow.core.secrets import mask, url_for_tasks
@@ -131,7 +131,7 @@ def drive(
 
     settings = around.settings
     environ = task_environ(os.environ, settings.config)
-    environ[INHERITED_VARIABLE] = "".join(inherited(os.environ, run.uid, around.secrets).values())
+    environ[INHERITED_VARIABLE] = inheritance(os.environ, run.uid, around.secrets)
     assignment = Assignment(
         run=run,
         fence=fence,

@@ -21,12 +21,16 @@ def taken_now(
     uid: str,
     secrets: Collection[str],
     before: KeptEnvironment | None = None,
+    told: Collection[str] = (),
 ) -> KeptEnvironment:
-    """What is to be kept of this environment for a run of this definition. What was kept `before` stays."""
+    """What is to be kept of this environment for a run of this definition. What was kept `before` stays.
+
+    `told`: names of variables that were set for the call which makes the run.
+    """
     from mflow.files.environment import uses
 
     own = literal_secrets(settings.config, environ)
-    return keep(uses(definition.tasks, settings.config), environ, uid, secrets, before, own)
+    return keep(uses(definition.tasks, settings.config), environ, uid, secrets, before, own, told)
 
 
 def require_variables(

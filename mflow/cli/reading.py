@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from mflow.core.contracts import AttemptRow
 from mflow.core.errors import RunNotFound
@@ -10,6 +11,9 @@ from mflow.core.prospect import Prospect
 from mflow.core.states import RunState, TaskState
 from mflow.core.view import RunView, blocked_by, may_be_blocked, shown_state, view_run
 from mflow.store.repository import SqlStore
+
+if TYPE_CHECKING:
+    from mflow.cli.status_page import Revival
 
 
 def read_view(
@@ -48,6 +52,17 @@ def read_view(
         depends=dict(nodes) if graph else None,
         attempts=_attempts(store, run.id) if attempts else None,
     )
+
+
+def revival_of(store: SqlStore, run: RunRow) -> "Revival":
+    """Of a run that a task has made and nobody drives: how it is resumed."""
+    from mflow.cli.ancestry import reviver, unlike_the_call
+    from mflow.cli.kept_files import kept_environment
+    from mflow.cli.status_page import Revival
+
+    outer = reviver(store, run)
+    wanting = unlike_the_call(store, run, kept_environment(store, run))
+    return Revival(outer.id if outer else None, wanting)
 
 
 def foresee(run: RunRow, rows: Iterable[TaskRow]) -> dict[int, Prospect]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from mflow.cli import edited
+from mflow.cli.ancestry import require_as_called
 from mflow.cli.boundary import tell, warn
 from mflow.cli.database import Database
 from mflow.cli.driving import drive, ignore_hangups, say_run, surroundings, task_environ
@@ -60,6 +61,7 @@ class Resumption:
     run: RunRow
     database: Database
     commands: Commands
+    called: bool = False  # by the task that had made it, or a further attempt of it
 
     def go_on(
         self, taskfile: str | None, config: str | None, datasources: str | None, *, takeover: bool
@@ -73,7 +75,7 @@ class Resumption:
             return
         if not takeover:
             require_free(self.run, self.commands)
-        files = self._read(taskfile, config, datasources)
+        files = self._read(taskfile, config, datasources, takeover=takeover)
         kept, edit, settings = files.kept, files.edit, files.settings
         announce(self.database, edit.definition if edit else kept)
         show_warnings(edit.warnings if edit else settings.warnings)
@@ -96,14 +98,19 @@ class Resumption:
 
     # ----------------------------------------------------------------------------------------------- what is read
 
-    def _read(self, taskfile: str | None, config: str | None, datasources: str | None) -> "_Files":
-        """Everything the run goes on with; nothing is changed yet. Raises InvalidInput if something is missing."""
+    def _read(
+        self, taskfile: str | None, config: str | None, datasources: str | None, *, takeover: bool
+    ) -> "_Files":
+        """Everything the run goes on with; nothing is changed yet. Raises UsageError if something is missing."""
         kept = patient(lambda: self.store.read_definition(self.run.id))
         before = kept_environment(self.store, self.run)
         environ = files_environment(before)
         finished = self._finished(kept)
         needed = set() if taskfile else connections_needed(kept, finished)
         settings = kept_settings(self.run, config, datasources, environ, needed)
+        if not self.called:
+            own = {name for name, _ in settings.config.env}
+            require_as_called(self.store, self.run, before, own, self.commands, takeover=takeover)
         kept = replace(kept, config=settings.config_path, datasources=settings.datasources_path)
         edit = None
         if taskfile:

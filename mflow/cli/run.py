@@ -136,7 +136,8 @@ def _new_run(loaded: "Loaded", call: "Call | None", environ: "Mapping[str, str]"
     from mflow.core.secrets import masked_definition
 
     uid = uuid4().hex
-    taken = taken_now(loaded.definition, loaded.settings, environ, uid, loaded.secrets)
+    told = call.names if call else ()
+    taken = taken_now(loaded.definition, loaded.settings, environ, uid, loaded.secrets, told=told)
     return NewRun(
         uid=uid,
         definition=masked_definition(loaded.definition),

@@ -30,8 +30,9 @@ def status(
     """Show how a run stands: its tasks, why some failed, what to do next."""
     from mflow.cli.database import opened
     from mflow.cli.hiding import hiding_of
-    from mflow.cli.reading import read_view
-    from mflow.cli.status_page import MOST_ROWS
+    from mflow.cli.reading import read_view, revival_of
+    from mflow.cli.status_page import MOST_ROWS, Revival
+    from mflow.core.states import RunState
 
     wanted = None if run is None else run_number(run)
     with opened(database, datasources, config) as (store, commands):
@@ -43,6 +44,8 @@ def status(
             attempts=attempts,
         )
         hiding = None if as_json else hiding_of(store, view)
+        inner = view.run.parent_run is not None and view.state in (RunState.INTERRUPTED, RunState.FAILED)
+        revival = revival_of(store, view.run) if inner and not as_json else Revival()
     if hiding is None:
         from mflow.cli.screen import print_json
         from mflow.core.view import status_object
@@ -52,5 +55,12 @@ def status(
         from mflow.cli.screen import show_status
         from mflow.cli.status_page import status_page
 
-        page = status_page(view, commands, everything=everything, hide=hiding.hide, withhold=hiding.withhold)
+        page = status_page(
+            view,
+            commands,
+            everything=everything,
+            hide=hiding.hide,
+            withhold=hiding.withhold,
+            revival=revival,
+        )
         show_status(page)

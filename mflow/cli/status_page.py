@@ -1,7 +1,7 @@
 """What `mflow status` says of a run, as values: the renderers for terminals and for files show the same."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mflow.cli.failure import Hide, ReadTail, Withhold, failed_tasks, failure_blocks, nothing
@@ -56,6 +56,15 @@ class Page:
     advice: tuple[tuple[str, str], ...]  # command, what for
 
 
+@dataclass(frozen=True, slots=True)
+class Revival:
+    """How a run that a task has made is resumed."""
+
+    outermost: int | None = None  # the run whose resume goes on with it, too
+    variables: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    """What was set for the call and is not here; None: to what is not known."""
+
+
 def status_page(
     view: RunView,
     commands: Commands,
@@ -64,6 +73,7 @@ def status_page(
     read_tail: ReadTail | None = None,
     hide: Hide = str,
     withhold: Withhold = nothing,
+    revival: Revival | None = None,
 ) -> Page:
     """The page of a run. `everything` shows each task of a large run too; `hide`, `withhold`: see `failure_blocks`."""
     chosen = list(view.tasks) if everything or len(view.tasks) <= MOST_ROWS else _that_matter(view)
@@ -78,7 +88,7 @@ def status_page(
             tuple(block)
             for block in failure_blocks(view, commands, read_tail=read_tail, hide=hide, withhold=withhold)
         ),
-        advice=tuple(_advice(view, commands)),
+        advice=tuple(_advice(view, commands, revival or Revival())),
     )
 
 
@@ -242,8 +252,11 @@ def _note(row: TaskRow, view: RunView) -> str:
     return ""
 
 
-def _advice(view: RunView, commands: Commands) -> Iterator[tuple[str, str]]:
+def _advice(view: RunView, commands: Commands, revival: Revival) -> Iterator[tuple[str, str]]:
     id_ = view.run.id
+    resume = commands.with_variables(revival.variables, "resume", id_)
+    if revival.outermost is not None:
+        yield commands.of("resume", revival.outermost), f"the best: its tasks go on with run {id_}"
     if view.stopped:
         yield commands.of("resume --takeover", id_), "ends the stopped supervisor and takes its place"
         yield commands.of("cancel --takeover", id_), "ends it, the run and its tasks"
@@ -251,11 +264,11 @@ def _advice(view: RunView, commands: Commands) -> Iterator[tuple[str, str]]:
         yield from _advice_while_running(view, commands)
     elif view.state is RunState.INTERRUPTED and view.run.cancelled_by:
         yield commands.of("cancel", id_), "carries the order for its end out"
-        yield commands.of("resume", id_), "the same; once more, and it goes on"
+        yield resume, "the same; once more, and it goes on"
     elif view.state is RunState.INTERRUPTED:
-        yield commands.of("resume", id_), "nobody drives this run: goes on where it stopped"
+        yield resume, "nobody drives this run: goes on where it stopped"
     elif view.state is RunState.FAILED:
-        yield commands.of("resume", id_), "runs what is not SUCCESS again, and all behind it"
+        yield resume, "runs what is not SUCCESS again, and all behind it"
 
 
 def _advice_while_running(view: RunView, commands: Commands) -> Iterator[tuple[str, str]]:

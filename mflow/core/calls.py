@@ -11,12 +11,11 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mflow.core.environment import INHERITED_VARIABLE, digest, is_secret, is_volatile
+from mflow.core.environment import comes_down, digest, is_secret, is_volatile, marks_of
 from mflow.core.model import Definition, RunRow
 from mflow.core.names import TOKENS_VARIABLE
 from mflow.core.states import RunState
 
-_DIGITS = 8  # of one digest in INHERITED_VARIABLE
 _BY_PARENT = "parent run "
 
 
@@ -39,6 +38,7 @@ class Call:
     told: Mapping[
         str, str
     ]  # the variables that the parent's files or the calling script have set, secrets left out
+    names: frozenset[str]  # of all that they have set; secrets too, but for one that merely has another value
 
 
 def parent_of(environ: Mapping[str, str]) -> Parent | None:
@@ -59,16 +59,13 @@ def call_of(
     parent: Parent, definition: Definition, environ: Mapping[str, str], secrets: Collection[str] = ()
 ) -> Call:
     """The call that this process is."""
-    mark = environ.get(INHERITED_VARIABLE, "")
-    known = {mark[start : start + _DIGITS] for start in range(0, len(mark), _DIGITS)}
-    told = {
+    marks = marks_of(environ)
+    set_here = {
         name: value
         for name, value in sorted(environ.items())
-        if mark
-        and not is_volatile(name)
-        and not is_secret(name, value, secrets)
-        and digest(parent.uid, name, value) not in known
+        if marks and not is_volatile(name) and not comes_down(marks, parent.uid, name, value)
     }
+    told = {name: value for name, value in set_here.items() if not is_secret(name, value, secrets)}
     where = (
         definition.taskfile,
         definition.cwd,
@@ -77,7 +74,7 @@ def call_of(
         definition.datasources,
     )
     text = json.dumps([where, list(told.items())])
-    return Call(parent, hashlib.sha256(text.encode()).hexdigest(), told)
+    return Call(parent, hashlib.sha256(text.encode()).hexdigest(), told, frozenset(set_here))
 
 
 def may_go_on(call: Call, children: Iterable[RunRow]) -> list[RunRow]:

@@ -67,6 +67,9 @@ class KeptEnvironment:
     in_config: frozenset[str] | None = (
         None  # variables of config.json with secrets of its own; None: not kept
     )
+    told: frozenset[str] = (
+        frozenset()
+    )  # the names of those that the task which called mflow had set for the call
 
     def for_files(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The environment as the files of the run are to see it: what was kept, and beside that what there is."""
@@ -110,6 +113,28 @@ def inherited(environ: Mapping[str, str], uid: str, secrets: Collection[str] = (
     }
 
 
+def inheritance(environ: Mapping[str, str], uid: str, secrets: Collection[str] = ()) -> str:
+    """What INHERITED_VARIABLE says to the tasks of a run: digests, of a secret that of its name."""
+    found = inherited(environ, uid, secrets)
+    return "".join(of or name_digest(uid, name) for name, of in found.items())
+
+
+def comes_down(marks: Collection[str], uid: str, name: str, value: str) -> bool:
+    """Whether a variable is one of those that `inheritance` named; `marks` are its digests."""
+    return digest(uid, name, value) in marks or name_digest(uid, name) in marks
+
+
+def name_digest(uid: str, name: str) -> str:
+    """The digest that stands for a secret: of its name, whatever its value."""
+    return digest(uid, "", name)  # no variable has an empty name
+
+
+def marks_of(environ: Mapping[str, str]) -> frozenset[str]:
+    """The digests that INHERITED_VARIABLE holds; none outside of tasks."""
+    mark = environ.get(INHERITED_VARIABLE, "")
+    return frozenset(mark[start : start + _DIGITS] for start in range(0, len(mark), _DIGITS))
+
+
 def keep(
     uses: Iterable[Use],
     environ: Mapping[str, str],
@@ -117,6 +142,7 @@ def keep(
     secrets: Collection[str] = (),
     before: KeptEnvironment | None = None,
     in_config: frozenset[str] | None = None,
+    told: Collection[str] = (),
 ) -> KeptEnvironment:
     """What is to be kept of this environment for these uses. What was kept `before` stays; new uses join it."""
     keys: dict[str, set[str]] = {}
@@ -127,11 +153,11 @@ def keep(
     known = {name for name in hidden if name in environ}
     if before is None:
         seen = inherited(environ, uid, secrets) | {name: "" for name in known if not is_volatile(name)}
-        return KeptEnvironment(files, frozenset(known), seen, in_config)
+        return KeptEnvironment(files, frozenset(known), seen, in_config, frozenset(told))
     stays = {name: value for name, value in before.files.items() if name not in hidden}
     unknown = before.in_config is None or in_config is None
     both = None if unknown else frozenset().union(before.in_config or (), in_config or ())
-    return KeptEnvironment(files | stays, before.secrets | known, before.seen, both)
+    return KeptEnvironment(files | stays, before.secrets | known, before.seen, both, before.told)
 
 
 def literal_secrets(config: Config, environ: Mapping[str, str]) -> frozenset[str]:
@@ -165,6 +191,24 @@ def missing(kept: KeptEnvironment, uses: Iterable[Use], environ: Mapping[str, st
     ]
 
 
+def not_as_told(
+    kept: KeptEnvironment,
+    told: Iterable[str],
+    environ: Mapping[str, str],
+    uid: str,
+    own: Collection[str] = (),
+) -> list[str]:
+    """Those of the variables set for the call that made the run which `environ` lacks or has otherwise; in order.
+
+    `told`: names set for this call or for one that led to it. `own`: variables that config.json sets itself.
+    """
+    return [
+        name
+        for name in sorted(set(told).intersection(kept.seen).difference(own))
+        if name not in environ or kept.seen[name] not in ("", digest(uid, name, environ[name]))
+    ]
+
+
 # --------------------------------------------------------------------------------------- as it is kept
 
 
@@ -173,6 +217,7 @@ def environment_to_json(kept: KeptEnvironment) -> str:
     return _ENCODER.encode(
         {"version": 1, "files": kept.files, "secrets": sorted(kept.secrets), "seen": kept.seen}
         | ({} if kept.in_config is None else {"in_config": sorted(kept.in_config)})
+        | ({"told": sorted(kept.told)} if kept.told else {})
     )
 
 
@@ -186,6 +231,7 @@ def environment_from_json(text: str) -> KeptEnvironment:
             frozenset(kept["secrets"]),
             dict(kept["seen"]),
             None if in_config is None else frozenset(in_config),
+            frozenset(kept.get("told", ())),
         )
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a kept environment: {error!r}") from error

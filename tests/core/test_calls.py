@@ -17,7 +17,7 @@ from mflow.core.calls import (
     parent_of,
     was_cancelled_itself,
 )
-from mflow.core.environment import INHERITED_VARIABLE, inherited
+from mflow.core.environment import INHERITED_VARIABLE, inheritance, inherited
 from mflow.core.model import Definition, RunRow
 from mflow.core.names import TOKENS_VARIABLE, attempt_token
 from mflow.core.states import RunState
@@ -90,6 +90,17 @@ def test_what_makes_no_difference(told: dict[str, Any]) -> None:
 def test_what_a_script_sets_makes_another_call(told: dict[str, Any]) -> None:
     assert call(**told).digest != call().digest
     assert call(**told).digest == call(1, **told).digest
+
+
+def test_what_was_set_for_a_call_is_known_by_name_secrets_too() -> None:
+    shell = SHELL | {"PW": "hush4711", "EMPTY": ""}
+    mark = {INHERITED_VARIABLE: inheritance(shell, UID)}
+    assert call_of(PARENT, DEFINITION, environ() | shell | mark).names == frozenset()
+    now = environ(DAY="1", TOKEN="t", PW="other99", EMPTY="full", PWD="/elsewhere") | mark
+    made = call_of(PARENT, DEFINITION, now)
+    assert made.names == {"DAY", "TOKEN", "EMPTY"}
+    assert set(made.told) == {"DAY", "EMPTY"}
+    assert call_of(PARENT, DEFINITION, now | {INHERITED_VARIABLE: ""}).names == frozenset()
 
 
 @pytest.mark.parametrize("key", ["taskfile", "cwd", "oneshot", "config", "datasources"])

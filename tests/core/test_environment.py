@@ -17,6 +17,7 @@ from mflow.core.environment import (
     is_volatile,
     keep,
     missing,
+    not_as_told,
 )
 
 UID = "0f" * 16
@@ -48,6 +49,22 @@ def test_a_secret_is_kept_by_name_alone(use: Use, environ: dict[str, str]) -> No
     assert "hush99" not in environment_to_json(kept)
     assert missing(kept, [use], {}) == [use]
     assert missing(kept, [use], {use.name: "other"}) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "wanting"),
+    [
+        ({"DAY": "1", "PW": "any"}, []),
+        ({"DAY": "2", "PW": "any"}, ["DAY"]),
+        ({}, ["DAY", "PW"]),
+    ],
+)
+def test_what_was_set_for_a_call_is_compared(now: dict[str, str], wanting: list[str]) -> None:
+    kept = keep([], {"DAY": "1", "PW": "hush99", "X": "x"}, UID, told={"DAY", "PW"})
+    assert environment_from_json(environment_to_json(kept)) == kept
+    assert keep([], {}, UID, before=kept).told == {"DAY", "PW"}
+    assert not_as_told(kept, {*kept.told, "UNSET_BEFORE_THE_CALL"}, now, UID) == wanting
+    assert not_as_told(kept, kept.told, now, UID, own={"DAY", "PW"}) == []
 
 
 def test_a_secret_that_was_not_set_may_come_later() -> None:
