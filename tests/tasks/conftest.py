@@ -15,11 +15,11 @@ from tests.tasks.oracle_site import Start, with_connections
 
 @pytest.fixture
 def database() -> Iterator[Database]:
-    """The database behind the attempts' back, with an empty table MFLOW_TEST_T (A NUMBER)."""
+    """The database behind the attempts' back, with an empty table TASK_ROWS (A NUMBER)."""
     database = Database(oracle_source())
-    database.drop("TABLE mflow_test_t", "PROCEDURE mflow_test_p", "PROCEDURE mflow_kill_session")
+    database.drop("TABLE task_rows", "PROCEDURE mflow_test_p", "PROCEDURE mflow_kill_session")
     database.drop("FUNCTION mflow_session_state", "PACKAGE mflow_test_data_gen")
-    database.execute("CREATE TABLE mflow_test_t (a NUMBER)")
+    database.execute("CREATE TABLE task_rows (a NUMBER)")
     yield database
     database.close()
 
@@ -68,9 +68,9 @@ def start(project: Project) -> Iterator[Start]:
 @pytest.fixture
 def locked(database: Database) -> Iterator[Database]:
     """One row, 0, that another session has locked until it commits."""
-    database.execute("INSERT INTO mflow_test_t VALUES (0)")
+    database.execute("INSERT INTO task_rows VALUES (0)")
     other = Database(oracle_source())
     with other.connection.cursor() as cursor:
-        cursor.execute("UPDATE mflow_test_t SET a = a")
+        cursor.execute("UPDATE task_rows SET a = a")
     yield other
     other.close()

@@ -18,8 +18,8 @@ from tests.tasks.oracle_site import Start, holder_of, install_kill, wait_until, 
 
 pytestmark = pytest.mark.oracle
 
-_INSERT = "insert into mflow_test_t values (1)"
-_OWN_COMMIT = f"begin {_INSERT}; commit; update mflow_test_t set a = a where a = 0; {_INSERT}; commit; end;"
+_INSERT = "insert into task_rows values (1)"
+_OWN_COMMIT = f"begin {_INSERT}; commit; update task_rows set a = a where a = 0; {_INSERT}; commit; end;"
 """Waits, in the middle, for whoever has the row 0 locked."""
 
 
@@ -55,7 +55,7 @@ def _in_call(control: Control, words: str) -> bool:
 
 
 def _rows(database: Database) -> list[int]:
-    return sorted(int(row[0]) for row in database.select("SELECT a FROM mflow_test_t"))
+    return sorted(int(row[0]) for row in database.select("SELECT a FROM task_rows"))
 
 
 def _waits(database: Database) -> bool:
@@ -178,8 +178,8 @@ def test_in_its_commit_it_is_unknown(
 def test_what_commits_nothing_by_itself_is_run_again_in_the_middle_of_a_script_too(
     project: Project, start: Start, database: Database, control: Control
 ) -> None:
-    control("fail", regex="(?i)^update mflow_test_t", action="none", seconds=PATIENCE_SECONDS, when="before")
-    project.file("two.sql", f"{_INSERT};\nupdate mflow_test_t set a = 2;\n")
+    control("fail", regex="(?i)^update task_rows", action="none", seconds=PATIENCE_SECONDS, when="before")
+    project.file("two.sql", f"{_INSERT};\nupdate task_rows set a = 2;\n")
     keys = {"type": "oracle", "script": "two.sql", "db": "siper_fisco", "retries": 1}
     project.tasks(load=keys)
     supervisor = start("run")

@@ -22,8 +22,8 @@ pytestmark = [
 ]
 
 _SAY_SO = "DBMS_APPLICATION_INFO.SET_CLIENT_INFO('asleep')"
-_SLEEP = f"BEGIN INSERT INTO mflow_test_t VALUES (1); {_SAY_SO}; DBMS_SESSION.SLEEP(50); END;"
-_INSERT = "INSERT INTO mflow_test_t VALUES (1)"
+_SLEEP = f"BEGIN INSERT INTO task_rows VALUES (1); {_SAY_SO}; DBMS_SESSION.SLEEP(50); END;"
+_INSERT = "INSERT INTO task_rows VALUES (1)"
 
 
 def _await_call(database: Database, attempts: Attempts) -> None:
@@ -39,7 +39,7 @@ def _await_call(database: Database, attempts: Attempts) -> None:
 
 
 def _rows(database: Database) -> list[tuple[Any, ...]]:
-    return database.select("SELECT a FROM mflow_test_t")
+    return database.select("SELECT a FROM task_rows")
 
 
 # --------------------------------------------------------------------------------------------- stopping
@@ -71,7 +71,7 @@ def test_output_from_before_the_cancel_is_kept(attempts: Attempts, database: Dat
 def test_stopped_between_two_statements_nothing_more_is_sent(
     attempts: Attempts, database: Database, tmp_path: Path
 ) -> None:
-    (tmp_path / "two.sql").write_text(f"{_SLEEP}\n/\ninsert into mflow_test_t values (2);\n")
+    (tmp_path / "two.sql").write_text(f"{_SLEEP}\n/\ninsert into task_rows values (2);\n")
     attempts.start(script="two.sql")
     _await_call(database, attempts)
     attempts.stop(StopStep.ASK)
@@ -219,7 +219,7 @@ def test_an_unknown_host_is_one_clear_line(attempts: Attempts) -> None:
 
 
 def test_a_deadlock_may_be_tried_again(attempts: Attempts, control: Control) -> None:
-    control("fail", regex="(?i)^insert into mflow_test_t", code=60)
+    control("fail", regex="(?i)^insert into task_rows", code=60)
     end = attempts.run(command=_INSERT)
     assert (end.outcome, end.error, end.retry_safe) == (Outcome.ERROR, "ORA-00060", True)
 
@@ -227,14 +227,14 @@ def test_a_deadlock_may_be_tried_again(attempts: Attempts, control: Control) -> 
 def test_a_deadlock_after_a_commit_of_its_own_may_not(
     attempts: Attempts, control: Control, tmp_path: Path
 ) -> None:
-    (tmp_path / "two.sql").write_text(f"{_INSERT};\ncommit;\ndelete from mflow_test_t;\n")
+    (tmp_path / "two.sql").write_text(f"{_INSERT};\ncommit;\ndelete from task_rows;\n")
     control("fail", regex="(?i)^delete", code=60)
     assert attempts.run(script="two.sql").retry_safe is False
 
 
 @pytest.mark.parametrize("how", ["disconnect", "reset"])
 def test_a_connection_lost_during_the_call_is_unknown(attempts: Attempts, control: Control, how: str) -> None:
-    control("fail", regex="(?i)^insert into mflow_test_t", action=how, when="after")
+    control("fail", regex="(?i)^insert into task_rows", action=how, when="after")
     end = attempts.run(command=_INSERT)
     assert (end.outcome, end.error, end.retry_safe) == (Outcome.UNKNOWN, "DPY-4011", False)
     assert end.message is not None
@@ -247,7 +247,7 @@ def test_a_connection_lost_during_the_call_is_unknown(attempts: Attempts, contro
 def test_a_lost_call_of_an_idempotent_task_may_be_tried_again(
     attempts: Attempts, control: Control, database: Database
 ) -> None:
-    control("fail", regex="(?i)^insert into mflow_test_t", action="disconnect", when="after")
+    control("fail", regex="(?i)^insert into task_rows", action="disconnect", when="after")
     end = attempts.run(command=_INSERT, idempotent=True)
     assert (end.outcome, end.error, end.retry_safe) == (Outcome.ERROR, "DPY-4011", True)
     assert attempts.run(command=_INSERT, idempotent=True).ok
@@ -346,7 +346,7 @@ def test_an_earlier_attempt_lost_in_its_commit_is_unknown(
 
 
 def test_without_its_log_an_earlier_attempt_is_unknown(attempts: Attempts, control: Control) -> None:
-    control("fail", regex="(?i)^insert into mflow_test_t", action="disconnect")
+    control("fail", regex="(?i)^insert into task_rows", action="disconnect")
     assert attempts.run(command=_INSERT).outcome is Outcome.UNKNOWN
     facts = attempts.bench.facts
     attempts.bench.log.unlink()
@@ -359,14 +359,14 @@ def test_without_its_log_an_earlier_attempt_is_unknown(attempts: Attempts, contr
 def test_an_earlier_attempt_whose_session_is_gone_is_run_again(
     attempts: Attempts, database: Database, control: Control
 ) -> None:
-    control("fail", regex="(?i)^insert into mflow_test_t", action="disconnect")
+    control("fail", regex="(?i)^insert into task_rows", action="disconnect")
     assert attempts.run(command=_INSERT).outcome is Outcome.UNKNOWN
     assert attempts.run(command=_INSERT, previous=attempts.bench.facts).ok
     assert _rows(database) == [(1,)]
 
 
 def test_while_an_earlier_session_is_in_doubt_no_end_forgets_it(attempts: Attempts, control: Control) -> None:
-    control("fail", regex="(?i)^insert into mflow_test_t", action="disconnect")
+    control("fail", regex="(?i)^insert into task_rows", action="disconnect")
     assert attempts.run(command=_INSERT).outcome is Outcome.UNKNOWN
     facts = attempts.bench.facts
     control("refuse", seconds=PATIENCE_SECONDS)

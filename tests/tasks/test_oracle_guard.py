@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # see test_oracle_endings
 ]
 
-_INSERT = "INSERT INTO mflow_test_t VALUES (1)"
+_INSERT = "INSERT INTO task_rows VALUES (1)"
 
 
 class Guarded(oracledb.Connection):
@@ -93,7 +93,7 @@ def test_a_call_that_had_committed_a_part_by_itself_may_not(
     attempts: Attempts, database: Database, control: Control
 ) -> None:
     _says(database, "TRUE", "FALSE")
-    control("fail", regex="(?i)^insert into mflow_test_t", action="disconnect")
+    control("fail", regex="(?i)^insert into task_rows", action="disconnect")
     end = attempts.run(command=_INSERT, transaction_guard=True)
     assert (end.outcome, end.retry_safe) == (Outcome.ERROR, False)
     assert end.message is not None
@@ -117,4 +117,4 @@ def test_the_attempt_after_one_lost_in_its_commit_asks(
     end = attempts.run(command=_INSERT, transaction_guard=True, previous=attempts.bench.facts)
     assert end.ok
     assert (end.message == "by Transaction Guard an earlier attempt had committed it") is committed
-    assert database.select("SELECT a FROM mflow_test_t") == [(1,)]
+    assert database.select("SELECT a FROM task_rows") == [(1,)]

@@ -25,7 +25,7 @@ _IMPATIENT = {
     socket.TCP_USER_TIMEOUT: 500,  # milliseconds
 }
 
-_INSERT = "INSERT INTO mflow_test_t VALUES (1)"
+_INSERT = "INSERT INTO task_rows VALUES (1)"
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def _await(condition: Callable[[], object]) -> None:
 
 
 def _rows(database: Database) -> list[tuple[Any, ...]]:
-    return database.select("SELECT a FROM mflow_test_t")
+    return database.select("SELECT a FROM task_rows")
 
 
 @pytest.mark.parametrize(("when", "rows"), [("before", []), ("during", [(1,)]), ("after", [(1,)])])
@@ -80,7 +80,7 @@ def test_an_idempotent_commit_into_a_dead_network_may_be_tried_again_once_its_se
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_call_into_a_dead_network_is_unknown(attempts: Attempts, control: Control, when: str) -> None:
-    control("fail", regex="(?i)^insert into mflow_test_t", action="silent", when=when, hold=0.5)
+    control("fail", regex="(?i)^insert into task_rows", action="silent", when=when, hold=0.5)
     end = attempts.run(command=_INSERT)
     assert (end.outcome, end.error, end.retry_safe) == (Outcome.UNKNOWN, "DPY-4011", False)
     assert (end.message or "").startswith("the connection was lost during the call, so whether")
@@ -91,7 +91,7 @@ def test_a_network_that_dies_while_output_is_read_is_a_lost_session(
     attempts: Attempts, database: Database, control: Control
 ) -> None:
     control("fail", regex="(?i)get_lines", action="silent", hold=0.5)
-    end = attempts.run(command="BEGIN INSERT INTO mflow_test_t VALUES (1); COMMIT; END;")
+    end = attempts.run(command="BEGIN INSERT INTO task_rows VALUES (1); COMMIT; END;")
     assert (end.outcome, end.error) == (Outcome.UNKNOWN, "DPY-4011")
     assert "defect" not in attempts.text
     assert _rows(database) == [(1,)]
@@ -114,7 +114,7 @@ def test_a_break_that_is_swallowed_leaves_nothing_behind(
     attempts: Attempts, database: Database, control: Control
 ) -> None:
     control("break_fault", how="swallow", kind="any", times=1)
-    sleep = "BEGIN INSERT INTO mflow_test_t VALUES (1); DBMS_SESSION.SLEEP(1); END;"
+    sleep = "BEGIN INSERT INTO task_rows VALUES (1); DBMS_SESSION.SLEEP(1); END;"
     attempts.start(command=sleep)
     _await(lambda: any("SLEEP" in (each["sql"] or "") for each in control("sessions")))
     attempts.stop(StopStep.ASK)

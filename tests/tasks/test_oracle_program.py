@@ -15,7 +15,7 @@ from tests.tasks.oracle_site import Start, holder_of, wait_until, with_connectio
 
 pytestmark = pytest.mark.oracle
 
-_UPDATE = "begin \n update mflow_test_t set a = a + 1; \n end;"
+_UPDATE = "begin \n update task_rows set a = a + 1; \n end;"
 
 
 def _waits_for_lock(database: Database) -> bool:
@@ -34,14 +34,14 @@ def _log(project: Project, attempt: int = 1) -> str:
 
 
 def test_the_origins_tasks(project: Project, database: Database) -> None:
-    database.execute("INSERT INTO mflow_test_t VALUES (0)")
+    database.execute("INSERT INTO task_rows VALUES (0)")
     project.tasks(
         tarea1="true",
         load={"type": "oracle", "command": _UPDATE, "Db": "siper_fisco", "depends": ["tarea1"]},
     )
     done = project.mflow()
     assert done.code == 0, done
-    assert database.select("SELECT a FROM mflow_test_t") == [(1,)]
+    assert database.select("SELECT a FROM task_rows") == [(1,)]
 
 
 def test_code_message_and_stack_are_in_status(project: Project) -> None:
@@ -66,7 +66,7 @@ def test_an_attempt_goes_on_without_its_supervisor_and_is_adopted(
     locked.connection.commit()
     _, err = resumed.communicate(timeout=PATIENCE_SECONDS)
     assert resumed.returncode == 0, err
-    assert database.select("SELECT a FROM mflow_test_t") == [(1,)]
+    assert database.select("SELECT a FROM task_rows") == [(1,)]
     assert (_task(project)["state"], _task(project)["attempts"]) == ("SUCCESS", 1)
 
 
@@ -107,7 +107,7 @@ def test_after_its_workers_death_the_session_is_ended_before_the_next_try(
     locked.connection.commit()
     supervisor.communicate(timeout=PATIENCE_SECONDS)
     assert supervisor.returncode == 0
-    assert database.select("SELECT a FROM mflow_test_t") == [(1,)]
+    assert database.select("SELECT a FROM task_rows") == [(1,)]
     assert _task(project)["attempts"] == 2
 
 

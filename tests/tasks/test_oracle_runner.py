@@ -17,17 +17,17 @@ def test_the_origins_sample_runs_as_it_is(attempts: Attempts, database: Database
     database.execute(
         "CREATE PACKAGE mflow_test_data_gen AS PROCEDURE desvio_14_1; END;",
         "CREATE PACKAGE BODY mflow_test_data_gen AS PROCEDURE desvio_14_1 IS BEGIN "
-        "INSERT INTO mflow_test_t VALUES (14.1); END; END;",
+        "INSERT INTO task_rows VALUES (14.1); END; END;",
     )
     command = f"begin \n {attempts.source.user}.mflow_test_data_gen.DESVIO_14_1; \n end;"
     assert attempts.run(command=command) == WELL
-    assert database.select("SELECT a FROM mflow_test_t") == [(14.1,)]
+    assert database.select("SELECT a FROM task_rows") == [(14.1,)]
 
 
 @pytest.mark.parametrize("end", ["", ";", ";\n/\n"])
 def test_a_statement_is_committed(attempts: Attempts, database: Database, end: str) -> None:
-    assert attempts.run(command=f"INSERT INTO mflow_test_t VALUES (1){end}").ok
-    assert database.select("SELECT a FROM mflow_test_t") == [(1,)]
+    assert attempts.run(command=f"INSERT INTO task_rows VALUES (1){end}").ok
+    assert database.select("SELECT a FROM task_rows") == [(1,)]
     assert "mflow: INSERT: 1 row, " in attempts.text
 
 
@@ -35,7 +35,7 @@ def test_a_failure_is_rolled_back_and_told_with_code_message_and_stack(
     attempts: Attempts, database: Database
 ) -> None:
     database.execute(
-        "CREATE PROCEDURE mflow_test_p IS BEGIN INSERT INTO mflow_test_t VALUES (1); "
+        "CREATE PROCEDURE mflow_test_p IS BEGIN INSERT INTO task_rows VALUES (1); "
         "RAISE_APPLICATION_ERROR(-20001, 'no such period'); END;"
     )
     end = attempts.run(command="BEGIN mflow_test_p; END;")
@@ -48,11 +48,11 @@ def test_a_failure_is_rolled_back_and_told_with_code_message_and_stack(
     assert "mflow: ORA-20001: no such period" in attempts.text
     assert "ORA-06512: at " in attempts.text
     assert "MFLOW_TEST_P" in attempts.text
-    assert database.select("SELECT a FROM mflow_test_t") == []
+    assert database.select("SELECT a FROM task_rows") == []
 
 
 def test_no_row_is_a_number_too(attempts: Attempts) -> None:
-    assert attempts.run(command="update mflow_test_t set a = 2 where a = 1").ok
+    assert attempts.run(command="update task_rows set a = 2 where a = 1").ok
     assert "mflow: UPDATE: 0 rows, " in attempts.text
 
 
@@ -103,7 +103,7 @@ def test_all_rows_if_there_are_no_more(attempts: Attempts) -> None:
 
 
 def test_no_rows_are_a_table_too(attempts: Attempts) -> None:
-    assert attempts.run(command="SELECT a FROM mflow_test_t", fetch=5).ok
+    assert attempts.run(command="SELECT a FROM task_rows", fetch=5).ok
     assert "A\n-\nmflow: SELECT: 0 rows, " in attempts.text
 
 
@@ -125,16 +125,16 @@ def test_values_of_all_kinds_are_shown(attempts: Attempts) -> None:
 
 
 def test_binds_are_named_and_never_pasted(attempts: Attempts, database: Database) -> None:
-    attempts.environ = {"PERIOD": "'; DROP TABLE mflow_test_t"}
-    database.drop("TABLE mflow_test_b")
-    database.execute("CREATE TABLE mflow_test_b (a VARCHAR2(50), b NUMBER, c VARCHAR2(9))")
+    attempts.environ = {"PERIOD": "'; DROP TABLE task_rows"}
+    database.drop("TABLE task_binds")
+    database.execute("CREATE TABLE task_binds (a VARCHAR2(50), b NUMBER, c VARCHAR2(9))")
     end = attempts.run(
-        command="INSERT INTO mflow_test_b VALUES (:Period, :b, :c)",
+        command="INSERT INTO task_binds VALUES (:Period, :b, :c)",
         binds=[["period", "${PERIOD}"], ["B", 2.5], ["c", None]],
     )
     assert end == WELL
-    assert database.select("SELECT a, b, c FROM mflow_test_b") == [("'; DROP TABLE mflow_test_t", 2.5, None)]
-    database.drop("TABLE mflow_test_b")
+    assert database.select("SELECT a, b, c FROM task_binds") == [("'; DROP TABLE task_rows", 2.5, None)]
+    database.drop("TABLE task_binds")
 
 
 @pytest.mark.parametrize(
@@ -148,9 +148,9 @@ def test_binds_are_named_and_never_pasted(attempts: Attempts, database: Database
 def test_wrong_binds_start_nothing(
     attempts: Attempts, database: Database, binds: dict[str, object], said: str
 ) -> None:
-    end = attempts.run(command="INSERT INTO mflow_test_t VALUES (:a)", binds=binds)
+    end = attempts.run(command="INSERT INTO task_rows VALUES (:a)", binds=binds)
     assert (end.outcome, end.message) == (Outcome.NOT_STARTED, f"cannot start: {said}")
-    assert database.select("SELECT a FROM mflow_test_t") == []
+    assert database.select("SELECT a FROM task_rows") == []
 
 
 # ------------------------------------------------------------------------------------------------ scripts
@@ -160,14 +160,14 @@ def test_a_script_is_one_transaction(attempts: Attempts, tmp_path: Path, databas
     (tmp_path / "load.sql").write_text(
         "set serveroutput on\n"
         "prompt loading :x\n"
-        "insert into mflow_test_t values (:x);\n"
-        "begin\n  dbms_output.put_line('in block;');\n  insert into mflow_test_t values (2);\nend;\n/\n"
+        "insert into task_rows values (:x);\n"
+        "begin\n  dbms_output.put_line('in block;');\n  insert into task_rows values (2);\nend;\n/\n"
         "exec dbms_output.put_line('by exec')\n"
-        "insert into mflow_test_t select a from mflow_test_t;\n",
+        "insert into task_rows select a from task_rows;\n",
         "utf-8",
     )
     assert attempts.run(script="load.sql", binds={"x": 1}) == WELL
-    assert sorted(database.select("SELECT a FROM mflow_test_t")) == [(1,), (1,), (2,), (2,)]
+    assert sorted(database.select("SELECT a FROM task_rows")) == [(1,), (1,), (2,), (2,)]
     text = attempts.text
     assert "mflow: line 1: SET serveroutput on of SQL*Plus is passed over\nloading :x\n" in text
     assert "mflow: line 3: INSERT\nmflow: INSERT: 1 row, " in text
@@ -180,26 +180,26 @@ def test_a_failing_statement_names_its_line_and_undoes_the_script(
     attempts: Attempts, tmp_path: Path, database: Database
 ) -> None:
     (tmp_path / "load.sql").write_text(
-        "insert into mflow_test_t values (1);\n\ninsert into mflow_test_no values (1);\ndelete from mflow_test_t;\n"
+        "insert into task_rows values (1);\n\ninsert into mflow_test_no values (1);\ndelete from task_rows;\n"
     )
     end = attempts.run(script="load.sql")
     assert end.error == "ORA-00942"
     assert end.message == "line 3: ORA-00942: table or view does not exist"
-    assert database.select("SELECT a FROM mflow_test_t") == []
+    assert database.select("SELECT a FROM task_rows") == []
 
 
 def test_what_sqlplus_alone_can_do_is_refused_before_anything_runs(
     attempts: Attempts, tmp_path: Path, database: Database
 ) -> None:
     (tmp_path / "load.sql").write_text(
-        "insert into mflow_test_t values (1);\ncommit;\nspool x.txt\n@more.sql\n"
+        "insert into task_rows values (1);\ncommit;\nspool x.txt\n@more.sql\n"
     )
     end = attempts.run(script="load.sql")
     assert end.outcome is Outcome.NOT_STARTED
     assert end.message is not None
     assert end.message.startswith("cannot start: load.sql: line 3: SPOOL of SQL*Plus cannot be honoured: ")
     assert "mflow: load.sql: line 4: @more.sql of SQL*Plus cannot be honoured: " in attempts.text
-    assert database.select("SELECT a FROM mflow_test_t") == []
+    assert database.select("SELECT a FROM task_rows") == []
 
 
 # ------------------------------------------------------------------------------------ compilation errors
@@ -220,11 +220,11 @@ def test_the_session_is_marked_and_recorded_before_the_call(attempts: Attempts, 
     said = " || ' ' || ".join(
         f"SYS_CONTEXT('USERENV', '{name}')" for name in ("MODULE", "ACTION", "CLIENT_IDENTIFIER", "SID")
     )
-    command = f"BEGIN INSERT INTO mflow_test_t VALUES (1); COMMIT; DBMS_OUTPUT.PUT_LINE({said}); END;"
+    command = f"BEGIN INSERT INTO task_rows VALUES (1); COMMIT; DBMS_OUTPUT.PUT_LINE({said}); END;"
     kept: list[list[tuple[object, ...]]] = []
 
     def look(facts: object) -> bool:
-        kept.append(database.select("SELECT a FROM mflow_test_t"))
+        kept.append(database.select("SELECT a FROM task_rows"))
         return True
 
     attempts.keep = look
@@ -242,6 +242,6 @@ def test_nothing_is_sent_if_nobody_keeps_the_sessions_identity(
     attempts: Attempts, database: Database
 ) -> None:
     attempts.keep = lambda facts: False
-    end = attempts.run(command="INSERT INTO mflow_test_t VALUES (1)")
+    end = attempts.run(command="INSERT INTO task_rows VALUES (1)")
     assert end.outcome is Outcome.CANCELLED
-    assert database.select("SELECT a FROM mflow_test_t") == []
+    assert database.select("SELECT a FROM task_rows") == []

@@ -20,7 +20,7 @@ from tests.tasks.oracle_bench import PATIENCE_SECONDS, Attempts, Database, oracl
 
 pytestmark = pytest.mark.oracle
 
-_INSERT = "INSERT INTO mflow_test_t VALUES (1)"
+_INSERT = "INSERT INTO task_rows VALUES (1)"
 
 
 def _await(condition: Callable[[], object]) -> None:
@@ -51,7 +51,7 @@ def test_a_setting_that_fails_ends_the_attempt_with_its_error(attempts: Attempts
     assert (end.outcome, end.error, end.retry_safe) == (Outcome.ERROR, "ORA-06550", False)
     assert (end.message or "").startswith("session_sql, statement 2: ORA-06550: ")
     assert attempts.bench.recorded == []
-    assert database.select("SELECT a FROM mflow_test_t") == []
+    assert database.select("SELECT a FROM task_rows") == []
 
 
 def test_settings_that_are_no_statement_start_nothing(attempts: Attempts) -> None:
@@ -113,7 +113,7 @@ def test_rows_come_with_the_call_and_then_by_the_thousand(
     driver = SimpleNamespace(**{**vars(oracledb), "connect": partial(oracledb.connect, conn_class=Counting)})
     attempts = Attempts(tmp_path, oracle_source(), lambda: driver)
     assert attempts.run(command="begin null; end;").ok
-    command = f"select level from dual connect by level <= {rows}" if rows else "select a from mflow_test_t"
+    command = f"select level from dual connect by level <= {rows}" if rows else "select a from task_rows"
     assert attempts.run(command=command, fetch=fetch).ok
     _await(lambda: len(made) == 2)
     assert made[1] - made[0] == calls
@@ -181,20 +181,20 @@ def test_another_start_of_the_instance_proves_the_end(target: SessionId) -> None
 def test_an_attempt_in_another_database_is_unknown(
     attempts: Attempts, control: Control, database: Database
 ) -> None:
-    control("fail", regex="(?i)^insert into mflow_test_t", action="disconnect")
+    control("fail", regex="(?i)^insert into task_rows", action="disconnect")
     assert attempts.run(command=_INSERT).outcome is Outcome.UNKNOWN
     facts = {"oracle": {**attempts.bench.facts["oracle"], "database": "ANOTHER"}}
     end = attempts.run(command=_INSERT, previous=facts)
     assert (end.outcome, end.retry_safe) == (Outcome.UNKNOWN, False)
     assert "was in another database or instance than this connection leads to now" in (end.message or "")
     assert "it was in instance 1 on localhost of database ANOTHER" in (end.message or "")
-    assert database.select("SELECT a FROM mflow_test_t") == []
+    assert database.select("SELECT a FROM task_rows") == []
 
 
 def test_a_text_that_cannot_be_run_does_not_forget_an_earlier_session(
     attempts: Attempts, control: Control
 ) -> None:
-    control("fail", regex="(?i)^insert into mflow_test_t", action="disconnect")
+    control("fail", regex="(?i)^insert into task_rows", action="disconnect")
     assert attempts.run(command=_INSERT).outcome is Outcome.UNKNOWN
     facts = dict(attempts.bench.facts)
     end = attempts.run(script="not_there.sql", previous=facts)
@@ -209,12 +209,12 @@ def test_a_log_that_cannot_take_the_mark_leaves_that_to_the_state_database(
     kept: list[tuple[Any, list[Any]]] = []
 
     def keep(facts: Any) -> bool:
-        kept.append((facts["oracle"]["log"], database.select("SELECT a FROM mflow_test_t")))
+        kept.append((facts["oracle"]["log"], database.select("SELECT a FROM task_rows")))
         return True
 
     attempts.keep = keep
-    command = "BEGIN INSERT INTO mflow_test_t VALUES (1); COMMIT; END;"
+    command = "BEGIN INSERT INTO task_rows VALUES (1); COMMIT; END;"
     assert attempts.run(command=command).ok
     assert kept == [(str(attempts.bench.log), []), (None, [])]
     assert attempts.run(command=command, previous=attempts.bench.facts).outcome is Outcome.UNKNOWN
-    assert database.select("SELECT a FROM mflow_test_t") == [(1,)]
+    assert database.select("SELECT a FROM task_rows") == [(1,)]
