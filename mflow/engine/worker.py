@@ -128,7 +128,8 @@ class Worker:
             self._turn()
 
     def _turn(self) -> None:
-        ready = [descriptor for descriptor, _ in self._epoll.poll(self._patience())]
+        # Who was stopped within a poll and goes on after its time is told of nothing: hence the second look.
+        ready = [one for one, _ in self._epoll.poll(self._patience()) or self._epoll.poll(0)]
         self._now = time.monotonic()
         if self._watched in ready:  # before anything that could end it: an end of its own counts
             self._on_ready()

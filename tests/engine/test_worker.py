@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from mflow.core.model import LOG_FACT
 from mflow.core.names import TOKENS_VARIABLE
 from mflow.core.states import Outcome
 from mflow.engine.attempt_log import WITNESS
-from mflow.engine.identity import identity_of
+from mflow.engine.identity import identity_of, signal_pidfd
 from mflow.engine.messages import (
     Ack,
     Ended,
@@ -28,6 +29,8 @@ from mflow.engine.messages import (
     Stop,
 )
 from mflow.engine.outcome_file import outcome_path
+from mflow.engine.procfs import read_stat
+from tests.chaos.site import eventually
 from tests.engine.boss import RUN_UID, Boss, Fifo, await_exit, doomed, is_over, job
 
 FIGHTER = Path(__file__).with_name("fighter.py")
@@ -432,6 +435,18 @@ def test_a_time_limit(boss: Boss) -> None:
 
 def test_a_time_limit_beyond_all_limits(boss: Boss) -> None:
     assert boss.end_of("true", timeout_seconds=1e300).ok
+
+
+def test_an_end_in_time_counts_though_the_worker_slept_past_the_deadline(boss: Boss, tmp_path: Path) -> None:
+    boss.run(f"until [ -e {tmp_path}/go ]; do read -t 0.02 < <(:); done", timeout_seconds=0.5)
+    pid, deadline = boss.expect(Started).pid, time.monotonic() + 0.5
+    assert pid is not None
+    signal_pidfd(boss.worker.pidfd, signal.SIGSTOP)
+    (tmp_path / "go").touch()
+    eventually(lambda: (leader := read_stat(pid)) and leader.state == b"Z")  # over, and nobody has looked
+    eventually(lambda: time.monotonic() > deadline)
+    signal_pidfd(boss.worker.pidfd, signal.SIGCONT)
+    assert boss.expect(Ended).end.outcome is Outcome.EXITED
 
 
 def test_a_time_limit_and_a_task_that_ignores_term(make_boss: BossMaker, fifo: Fifo) -> None:

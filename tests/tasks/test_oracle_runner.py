@@ -191,9 +191,7 @@ def test_a_failing_statement_names_its_line_and_undoes_the_script(
 def test_what_sqlplus_alone_can_do_is_refused_before_anything_runs(
     attempts: Attempts, tmp_path: Path, database: Database
 ) -> None:
-    (tmp_path / "load.sql").write_text(
-        "insert into task_rows values (1);\ncommit;\nspool x.txt\n@more.sql\n"
-    )
+    (tmp_path / "load.sql").write_text("insert into task_rows values (1);\ncommit;\nspool x.txt\n@more.sql\n")
     end = attempts.run(script="load.sql")
     assert end.outcome is Outcome.NOT_STARTED
     assert end.message is not None
