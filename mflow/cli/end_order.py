@@ -24,6 +24,9 @@ STOPPED_SECONDS = 1.0
 SILENT_SECONDS = 8.0
 """How long a supervisor may be seen stopped, or leave its lease as it was although it was woken, until that is said."""
 
+WAKE_SECONDS = 2.0
+"""After so long without a sign of it a supervisor is woken: it writes its lease then, by itself much more rarely."""
+
 PATIENCE_SECONDS = 30.0
 """How long a database may refuse to record the order, unless a supervisor that is stopped seems to be why."""
 
@@ -62,10 +65,10 @@ class EndOrder:
         says so; `patient` False raises then. Raises StoreUnavailable if nothing explains it.
         """
         began = time.monotonic()
-        self._look_at_owner(run)  # the first try may take seconds
+        self._look_at_owner(run, asked=False)  # the first try may take seconds
         while not self._try_to_record(began, patient=patient):
             run = self._read(run)
-            self._look_at_owner(run)
+            self._look_at_owner(run, asked=False)
             if is_over(run) or self.is_ours_to_carry_out(run):
                 return run
             time.sleep(LOOK_SECONDS)
@@ -110,25 +113,48 @@ class EndOrder:
         except StoreUnavailable:
             return known
 
-    def _look_at_owner(self, run: RunRow) -> None:
-        """Say once what keeps the run's supervisor from carrying the order out, as far as it can be seen."""
+    def _look_at_owner(self, run: RunRow, *, asked: bool = True) -> None:
+        """Say once what keeps the run's supervisor from carrying the order out, as far as it can be seen.
+
+        `asked`: the order is in the database, so that it should be answered.
+        """
         if run.owner is None or not is_driven(run):
             return
         stopped = is_stopped(run)
-        silent = f"lease {run.fence} {run.lease_until}"
         stopped_for = self._since(f"stopped {run.fence}", stopped)
         if stopped and stopped_for >= STOPPED_SECONDS:
             pid = run.owner.identity.pid
             self._say_hangs(
                 run, f"it is stopped (SIGSTOP, Ctrl-Z); waiting until it goes on (kill -CONT {pid})"
             )
-        elif self._since(silent, True) >= SILENT_SECONDS:
+        elif asked and self._is_silent(run):
             if only_lease_tells(run):
                 self._say_elsewhere(run)
             else:
                 self._say_hangs(run, f"it has not answered for {SILENT_SECONDS:.0f} s; waiting for it")
         else:
             self._hangs = False
+
+    def _is_silent(self, run: RunRow) -> bool:
+        """Whether the supervisor leaves its lease as it was, although it was woken and could write it."""
+        lease = f"lease {run.fence} {run.lease_until}"
+        unchanged = self._since(lease, True)
+        if only_lease_tells(run):
+            return unchanged >= SILENT_SECONDS
+        if unchanged < WAKE_SECONDS:
+            return False
+        if f"woken {lease}" not in self._first_seen:
+            wake(run)
+        return self._since(f"woken {lease}", True) >= SILENT_SECONDS and self._takes_writes()
+
+    def _takes_writes(self) -> bool:
+        """Whether the database takes writes: the supervisor waits for it, too. (The order that is there stays.)"""
+        try:
+            self.store.request_cancel(self.run_id, requester())
+        except StoreUnavailable as error:
+            self._tell_once("no writes", f"{error.message}; the supervisor waits for it, too")
+            return False
+        return True
 
     def _is_seen_stopped(self) -> bool:
         return any(key.startswith("stopped") for key in self._first_seen)

@@ -12,6 +12,7 @@ from mflow.cli.cancel import cancel
 from mflow.cli.end_order import EndOrder
 from mflow.cli.hints import Commands
 from mflow.cli.owning import Overtaken
+from mflow.core.errors import StoreUnavailable
 from mflow.core.model import RunRow
 from mflow.core.states import RunState
 from mflow.engine.identity import own_identity
@@ -57,9 +58,14 @@ class Rows:
 
     def __init__(self, *rows: RunRow) -> None:
         self._rows = iter(rows)
+        self.locked = False
 
     def read_run(self, run_id: int) -> RunRow:
         return next(self._rows)
+
+    def request_cancel(self, run_id: int, by: str) -> None:
+        if self.locked:
+            raise StoreUnavailable("sqlite:///mflow.db: locked")
 
 
 OVER = run_row(state=RunState.FAILED, owner=None)
@@ -67,8 +73,9 @@ OVER = run_row(state=RunState.FAILED, owner=None)
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LOOK_SECONDS", "SILENT_SECONDS", "STOPPED_SECONDS"):
+    for name in ("LOOK_SECONDS", "SILENT_SECONDS", "STOPPED_SECONDS", "WAKE_SECONDS"):
         monkeypatch.setattr(end_order, name, 0)
+    monkeypatch.setattr(end_order, "wake", lambda run: True)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -82,6 +89,36 @@ def test_a_supervisor_that_does_not_answer_is_named_once(capsys: pytest.CaptureF
     )
     assert "mflow resume 7 --takeover" in said
     assert "mflow cancel 7 --takeover" in said
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_supervisor_that_waits_for_a_locked_database_does_not_hang(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    silent = run_row(owner=replace(OWNER, identity=own_identity()))
+    rows = Rows(silent, silent, OVER)
+    rows.locked = True
+    assert EndOrder(cast("Any", rows), 7, Commands(()), takeover=True).wait() is OVER
+    said = capsys.readouterr().err
+    assert "locked; the supervisor waits for it, too" in said
+    assert "does nothing" not in said
+
+
+def test_a_supervisor_that_ends_tasks_for_long_is_woken_and_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(end_order, "LOOK_SECONDS", 0)
+    clock = iter(range(100))  # seconds
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    woken: list[RunRow] = []
+    monkeypatch.setattr(end_order, "wake", woken.append)
+    lease = [
+        run_row(owner=replace(OWNER, identity=own_identity()), lease_until=later(n // 4)) for n in range(12)
+    ]
+    order = EndOrder(cast("Any", Rows(*lease, OVER)), 7, Commands(()), takeover=True)
+    assert order.wait() is OVER
+    assert len(woken) == 3
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("impatient")
