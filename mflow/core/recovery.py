@@ -315,8 +315,8 @@ def _left(row: TaskRow, swept: Swept) -> str:
         parts.append(f"processes that could not be ended are left on {_place(row)}: {_pids(swept.survivors)}")
     if swept.doubtful:
         parts.append(
-            f"on {_place(row)} these may belong to it, and this user cannot tell: {_pids(swept.doubtful)} "
-            "(end them, or resume as root)"
+            f"on {_place(row)} these may belong to it, and it cannot be told: {_pids(swept.doubtful)} "
+            "(end them, or wait until they have ended; root can tell of more)"
         )
     elif swept.held:
         parts.append(

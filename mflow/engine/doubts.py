@@ -1,15 +1,18 @@
 """What may be left of an attempt whose worker is dead, and is not proven to be of it: named, and never ended.
 
-Three kinds. A process of which this user may read nothing, and that has lost its parent, or whose parent is such a
-one: what ran `sudo` looks like that. One in a session of the number that the attempt's first process had, when that
-process is gone: the number may have been used again. And an orphan that has landed with this supervisor and bears
-nothing that tells whose it is, while leftovers of other attempts live there, too.
+Four kinds. A process of which this user may read nothing, and that has lost its parent, or whose parent is such a
+one: what ran `sudo` looks like that. One of this user that has lost its parent and has no environment at all, and
+works in the run's directory or, as a daemon, at the root: hardly anybody else starts such a one. One in a session of
+the number that the attempt's first process had, when that process is gone: the number may have been used again. And
+an orphan that has landed with this supervisor and bears nothing that tells whose it is, while leftovers of other
+attempts live there, too.
 
 What the kernel says of everybody to everybody keeps others out: what started before the attempt; what is in a session
 whose leader did; what comes from another login or from a service of systemd (`procfs.origin`).
 """
 
 import os
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
@@ -17,6 +20,9 @@ from mflow.core.holders import Attempt
 from mflow.engine import procfs
 from mflow.engine.procfs import Stat
 from mflow.engine.trail import Belongs, Trail, Trails
+
+EXEC_SECONDS = 0.02
+"""So long after a first look one without an environment is looked at again."""
 
 
 class Doubts:
@@ -53,18 +59,36 @@ class Doubts:
         if self._landed is not None and pid in self._landed:
             began = [trail for trail in possible if trail.began] or possible
             return [] if self._trails.by_looks(pid) is Belongs.ELSEWHERE else began
-        if procfs.environment(pid) is None and self._is_loose(found, min(one.since for one in possible)):
-            return [trail for trail in possible if not self._is_from_elsewhere(pid, trail)]
-        return []
+        if not self._tells_nothing(pid) or not self._is_loose(found, min(one.since for one in possible)):
+            return []
+        bare = procfs.environment(pid) is not None
+        possible = [
+            trail
+            for trail in possible
+            if not self._is_from_elsewhere(pid, trail) and not (bare and _is_outside(pid, trail.folder))
+        ]
+        return possible if possible and self._still_tells_nothing(pid, found) else []
+
+    def _tells_nothing(self, pid: int) -> bool:
+        block = procfs.environment(pid)
+        return block is None or (not block and _is_own(pid) and self._trails.by_looks(pid) is None)
+
+    def _still_tells_nothing(self, pid: int, found: Stat) -> bool:
+        """There is no environment for an instant while a process becomes another (execve(2)), nor when it has ended."""
+        if procfs.environment(pid) is None:
+            return True
+        time.sleep(EXEC_SECONDS)
+        now = procfs.read_stat(pid)
+        return now is not None and now[1:] == found[1:] and now.lives and self._tells_nothing(pid)
 
     def _is_loose(self, found: Stat, since: int) -> bool:
-        """Whether its parent is one that takes in orphans, or an unreadable one of which that is true."""
+        """Whether its parent is one that takes in orphans, or one that tells nothing and has such a parent."""
         parent = found.parent
         while parent > 0:
             if parent in self._reapers or (self._landed is None and _is_systemd(parent)):
                 return True
             above = procfs.read_stat(parent)
-            if above is None or above.start_ticks < since or procfs.environment(parent) is not None:
+            if above is None or above.start_ticks < since or procfs.environment(parent):
                 return False
             parent = above.parent
         return False
@@ -82,6 +106,22 @@ def _is_older(pid: int, found: Stat, since: int) -> bool:
         return True
     head = procfs.read_stat(found.session) if found.session not in (0, pid) else None
     return head is not None and head.start_ticks < since
+
+
+def _is_own(pid: int) -> bool:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _is_outside(pid: int, folder: str) -> bool:
+    """Whether it works neither where the run does nor, as a daemon, at the root."""
+    try:
+        place = os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return False
+    return place != "/" and not f"{place}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def _ancestors() -> Collection[int]:

@@ -6,6 +6,7 @@ inherits; its first process, by pid and start; who is in the session of that
 one; and (in `hunt`) whatever descends from such a one. An attempt may have dropped any of these, never the first.
 """
 
+import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -40,6 +41,7 @@ class Trail:
     leader: Leader | None = None
     exact: bool = False  # the leader started at that very tick
     began: bool = False  # there is a log, or its worker has said so
+    folder: str = "/"  # the run's working directory
     astray: bool = False  # no path is known to lead to the log: somebody may have moved or replaced it
 
     @property
@@ -69,7 +71,17 @@ def trail_of(run: RunRow, row: TaskRow, fallback_folders: Iterable[str]) -> Trai
         exact = True
     since = row.leader_ticks if exact and row.leader_ticks is not None else row.worker.start_ticks
     began = noted is not None or row.pid is not None or row.started_at is not None
-    return Trail((row.task_no, row.attempts), token, logs, since, leader, exact, began, noted is None)
+    return Trail(
+        (row.task_no, row.attempts),
+        token,
+        logs,
+        since,
+        leader,
+        exact,
+        began,
+        os.path.realpath(run.cwd),
+        noted is None,
+    )
 
 
 @dataclass(slots=True)

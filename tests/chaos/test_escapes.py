@@ -6,6 +6,7 @@ Whatever it has dropped, nothing begins beside it. Every attempt writes down whi
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,36 @@ def test_a_deleted_log_proves_nothing(site: Site, alive: bool, known: bool) -> N
     assert attempt.end is not None
     assert attempt.end.outcome is Outcome.CANCELLED
     assert escape.escaped == []
+
+
+# Twice forked, in a session of its own, with no descriptor and no environment.
+BARE = """\
+import os, sys
+if os.fork(): os._exit(0)
+os.setsid()
+if os.fork(): os._exit(0)
+pids = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND)
+os.write(pids, f"{os.getpid()}\\n".encode())
+os.closerange(0, 1024)
+os.execve("/bin/sleep", ["sleep", "603"], {})
+"""
+
+
+def test_an_orphan_of_which_nothing_is_left_to_tell_by_is_named(site: Site) -> None:
+    site.file("bare.py", BARE)
+    escape = Escape(site, f"{sys.executable} {site.folder}/bare.py {{pids}}; exec sleep 604")
+    escape.kill_all()
+    [pid] = escape.escaped
+    for _ in range(2):
+        assert site.resume(escape.run.id).end().code == 1
+        [attempt] = site.attempts(escape.run.id, "a")
+        assert attempt.end is not None
+        assert attempt.end.outcome is Outcome.UNKNOWN
+        assert pid in attempt.end.survivors
+        assert escape.escaped == [pid]
+    os.kill(pid, signal.SIGKILL)
+    census.wait_gone([pid])
+    escape.assert_alone(Outcome.UNKNOWN)
 
 
 def _rename(log: Path) -> None:

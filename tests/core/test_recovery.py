@@ -193,7 +193,7 @@ def test_orphans_that_cannot_be_ended_make_it_unknown_by_their_pids() -> None:
 def test_what_is_in_doubt_makes_it_unknown_and_is_named(log: LogTrace) -> None:
     end = _taken(decide(_running(), _seen(False, log, swept=Swept(doubtful=(7, 8)))))
     assert (end.outcome, end.survivors) == (Outcome.UNKNOWN, (7, 8))
-    assert "cannot tell: pid 7, 8" in (end.message or "")
+    assert "cannot be told: pid 7, 8" in (end.message or "")
     decision = decide(_failed(UNKNOWN), _seen(False, log, swept=Swept(doubtful=(7, 8))))
     assert isinstance(decision, Stays)
     assert "pid 7, 8" in decision.message
