@@ -131,7 +131,7 @@ def drive(
 
     settings = around.settings
     environ = task_environ(os.environ, settings.config)
-    environ[INHERITED_VARIABLE] = inheritance(os.environ, run.uid, around.secrets)
+    environ[INHERITED_VARIABLE] = inheritance(os.environ, run.uid)
     assignment = Assignment(
         run=run,
         fence=fence,

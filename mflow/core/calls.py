@@ -8,15 +8,19 @@ left out: that shell is another one at a resume, and a run's files keep what the
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mflow.core.environment import comes_down, digest, is_secret, is_volatile, marks_of
 from mflow.core.model import Definition, RunRow
 from mflow.core.names import TOKENS_VARIABLE
+from mflow.core.secrets import looks_secret
 from mflow.core.states import RunState
 
 _BY_PARENT = "parent run "
+_HINT_DIGITS = 4  # of a hidden value's digest: calls are told apart, and nobody learns the value from 16 bits
+_KEY = re.compile("key", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Call:
     told: Mapping[
         str, str
     ]  # the variables that the parent's files or the calling script have set, secrets left out
-    names: frozenset[str]  # of all that they have set; secrets too, but for one that merely has another value
+    names: frozenset[str]  # of all that they have set, secrets too
 
 
 def parent_of(environ: Mapping[str, str]) -> Parent | None:
@@ -73,8 +77,21 @@ def call_of(
         definition.config,
         definition.datasources,
     )
-    text = json.dumps([where, list(told.items())])
+    hidden = [
+        (name, digest(parent.uid, name, value)[:_HINT_DIGITS])
+        for name, value in set_here.items()
+        if name not in told and not _is_password(name)
+    ]
+    text = json.dumps([where, list(told.items()), hidden])
     return Call(parent, hashlib.sha256(text.encode()).hexdigest(), told, frozenset(set_here))
+
+
+def _is_password(name: str) -> bool:
+    """Whether a variable's name says that its value may be another one at each attempt, and the call the same.
+
+    A `..._KEY` may as well be what a loop goes over (PARTITION_KEY), and a value that holds a password an address.
+    """
+    return looks_secret(_KEY.sub("", name))
 
 
 def may_go_on(call: Call, children: Iterable[RunRow]) -> list[RunRow]:

@@ -19,25 +19,24 @@ VOLATILE = frozenset(
         "_ PWD OLDPWD SHLVL LINES COLUMNS TMP TEMP TMPDIR DISPLAY WAYLAND_DISPLAY WINDOWID COLORTERM LS_COLORS MAIL "
         "STY WINDOW INVOCATION_ID JOURNAL_STREAM NOTIFY_SOCKET MAINPID MANAGERPID SYSTEMD_EXEC_PID WATCHDOG_PID "
         "WATCHDOG_USEC KRB5CCNAME SESSIONNAME SESSION_MANAGER DESKTOP_SESSION DESKTOP_STARTUP_ID GPG_AGENT_INFO "
-        "GPG_TTY PROMPT_COMMAND PS1 PS2 HISTFILE HISTSIZE HISTCONTROL PYTEST_CURRENT_TEST"
+        "GPG_TTY PROMPT_COMMAND PS1 PS2 HISTFILE HISTSIZE HISTCONTROL PYTEST_CURRENT_TEST TERM TERMCAP TMUX TMUX_PANE "
+        "MFLOW_RUN_ID MFLOW_TASK_ID MFLOW_ATTEMPT MFLOW_ATTEMPT_TOKENS MFLOW_INHERITED MFLOW_HOME MFLOW_DATABASE"
     ).split()
 )
 """Variables that belong to a terminal, a login or a process: they change whenever a command is typed anew."""
 
 VOLATILE_STARTS = (
-    "MFLOW_",
     "SSH_",
     "SUDO_",
-    "TERM",
+    "TERM_",
     "XDG_",
     "DBUS_",
-    "TMUX",
     "VTE_",
     "GNOME_",
     "KONSOLE_",
-    "LC_TERM",
+    "LC_TERMINAL",
 )
-"""The same, by how their names begin. What begins with MFLOW_ is of mflow's own."""
+"""The same, by how their names begin."""
 
 INHERITED_VARIABLE = "MFLOW_INHERITED"
 """Names to tasks, by digests, the variables that come from the supervisor's own environment (see `core.calls`)."""
@@ -113,20 +112,14 @@ def inherited(environ: Mapping[str, str], uid: str, secrets: Collection[str] = (
     }
 
 
-def inheritance(environ: Mapping[str, str], uid: str, secrets: Collection[str] = ()) -> str:
-    """What INHERITED_VARIABLE says to the tasks of a run: digests, of a secret that of its name."""
-    found = inherited(environ, uid, secrets)
-    return "".join(of or name_digest(uid, name) for name, of in found.items())
+def inheritance(environ: Mapping[str, str], uid: str) -> str:
+    """What INHERITED_VARIABLE says to the tasks of a run, which have the variables themselves: a digest of each."""
+    return "".join(digest(uid, name, value) for name, value in environ.items() if not is_volatile(name))
 
 
 def comes_down(marks: Collection[str], uid: str, name: str, value: str) -> bool:
     """Whether a variable is one of those that `inheritance` named; `marks` are its digests."""
-    return digest(uid, name, value) in marks or name_digest(uid, name) in marks
-
-
-def name_digest(uid: str, name: str) -> str:
-    """The digest that stands for a secret: of its name, whatever its value."""
-    return digest(uid, "", name)  # no variable has an empty name
+    return digest(uid, name, value) in marks
 
 
 def marks_of(environ: Mapping[str, str]) -> frozenset[str]:

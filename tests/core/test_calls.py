@@ -86,7 +86,17 @@ def test_what_makes_no_difference(told: dict[str, Any]) -> None:
     assert call(**told).digest == call(1).digest
 
 
-@pytest.mark.parametrize("told", [{"DAY": "1"}, {"BDATE": "2026-11-24"}])
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"DAY": "1"},
+        {"BDATE": "2026-11-24"},
+        {"PARTITION_KEY": "B"},  # looks like a secret, and may be what a loop goes over
+        {"DSN": "postgres://u:pw@h/day1"},  # holds one
+        {"TERMINAL": "T1"},  # none of a terminal's own
+        {"MFLOW_DAY": "1"},  # none of ours
+    ],
+)
 def test_what_a_script_sets_makes_another_call(told: dict[str, Any]) -> None:
     assert call(**told).digest != call().digest
     assert call(**told).digest == call(1, **told).digest
@@ -98,7 +108,7 @@ def test_what_was_set_for_a_call_is_known_by_name_secrets_too() -> None:
     assert call_of(PARENT, DEFINITION, environ() | shell | mark).names == frozenset()
     now = environ(DAY="1", TOKEN="t", PW="other99", EMPTY="full", PWD="/elsewhere") | mark
     made = call_of(PARENT, DEFINITION, now)
-    assert made.names == {"DAY", "TOKEN", "EMPTY"}
+    assert made.names == {"DAY", "TOKEN", "PW", "EMPTY"}
     assert set(made.told) == {"DAY", "EMPTY"}
     assert call_of(PARENT, DEFINITION, now | {INHERITED_VARIABLE: ""}).names == frozenset()
 
