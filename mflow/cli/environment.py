@@ -4,7 +4,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mflow.cli.wording import names
-from mflow.core.environment import Changes, KeptEnvironment, changes, keep, literal_secrets, missing
+from mflow.core.environment import (
+    Changes,
+    KeptEnvironment,
+    changes,
+    empty_secrets,
+    keep,
+    literal_secrets,
+    missing,
+)
 from mflow.core.errors import InvalidInput, Problem
 from mflow.core.model import Config, Definition, Task
 
@@ -59,10 +67,38 @@ def require_variables(
         raise InvalidInput(problems, hint=hint)
 
 
-def differences(
-    kept: KeptEnvironment, environ: Mapping[str, str], uid: str, run_id: int, config: Config
+def empty_in_tasks(
+    kept: KeptEnvironment,
+    tasks: Sequence[Task],
+    settings: "Settings",
+    taskfile: str,
+    environ: Mapping[str, str],
 ) -> Iterator[str]:
-    """What a person is told of an environment that is another than that of the run's start: names, never values."""
+    """What a person is told of secrets of these tasks that are not set, and were not at the run's start."""
+    from mflow.files.environment import uses
+
+    for use in empty_secrets(kept, uses(tasks, settings.config), environ):
+        if use.task is not None:  # what config.json lacks is said whenever it is read
+            where = f'task "{use.task}"'
+            yield str(
+                Problem(
+                    taskfile, f"env.{use.key}", f'no variable "{use.name}": it is taken as empty', entry=where
+                )
+            )
+
+
+def differences(
+    kept: KeptEnvironment,
+    environ: Mapping[str, str],
+    uid: str,
+    run_id: int,
+    config: Config,
+    resume: str,
+) -> Iterator[str]:
+    """What a person is told of an environment that is another than that of the run's start: names, never values.
+
+    `resume`: the command that resumes the run with its task file edited.
+    """
     found = changes(kept, environ, uid, {key for key, _ in config.env})
     if found.gone:
         were, are, them = ("was", "is", "it") if len(found.gone) == 1 else ("were", "are", "them")
@@ -77,14 +113,15 @@ def differences(
             f"tasks inherit what is set now{_in_files(kept, found.changed)}"
         )
     if found.appeared:
-        yield from _appeared(found, run_id)
+        yield from _appeared(found, run_id, resume)
 
 
-def _appeared(found: Changes, run_id: int) -> Iterator[str]:
+def _appeared(found: Changes, run_id: int, resume: str) -> Iterator[str]:
     is_, was = ("is", "was") if len(found.appeared) == 1 else ("are", "were")
     yield (
         f"{names(found.appeared, _SHOWN)} {is_} set now and {was} not when run {run_id} began: "
-        "where its files take a variable of that name it stays empty"
+        "where its files take a variable of that name it stays empty; to have it, write the value into the file, "
+        f"or use a variable of another name there, and type {resume}"
     )
 
 

@@ -11,7 +11,7 @@ from mflow.cli.ancestry import require_as_called
 from mflow.cli.boundary import tell, warn
 from mflow.cli.database import Database
 from mflow.cli.driving import drive, ignore_hangups, say_run, surroundings, task_environ
-from mflow.cli.environment import differences, require_variables, taken_now
+from mflow.cli.environment import differences, empty_in_tasks, require_variables, taken_now
 from mflow.cli.exposure import exposure
 from mflow.cli.folders import files_in, require_log_directory, require_run_folder
 from mflow.cli.hints import Commands
@@ -83,7 +83,7 @@ class Resumption:
             self._say_nothing_to_do()
             return
         definition = kept if edit else self._with_secrets(files)
-        self._tell_of_environment(files)
+        self._tell_of_environment(files, definition)
         require_log_directory(settings.config.log_directory)
         for text in exposure(definition, settings.config, self.database, self.run.folder):
             tell(text)
@@ -130,7 +130,8 @@ class Resumption:
         unfinished = patient(lambda: self.store.read_unfinished(self.run.id))
         return frozenset(task.id for task in kept.tasks if task.id not in unfinished)
 
-    def _tell_of_environment(self, files: "_Files") -> None:
+    def _tell_of_environment(self, files: "_Files", definition: Definition) -> None:
+        """`definition`: with its literal secrets; without them it does not show what else stands beside one."""
         before = files.kept_environment
         if before is None:
             tell(
@@ -138,7 +139,13 @@ class Resumption:
                 "from here on its files take what is set now"
             )
             return
-        for line in differences(before, os.environ, self.run.uid, self.run.id, files.settings.config):
+        settings, taskfile = files.settings, (files.edit.definition if files.edit else files.kept).taskfile
+        if not files.edit:  # of an edited file its own warnings are shown
+            tasks = [task for task in definition.tasks if task.id not in files.finished]
+            for line in empty_in_tasks(files.environment, tasks, settings, taskfile, os.environ):
+                warn(clean(line))
+        resume = Commands((*self.commands.options, "--taskfile", taskfile)).of("resume", self.run.id)
+        for line in differences(before, os.environ, self.run.uid, self.run.id, settings.config, resume):
             warn(line)
 
     # ------------------------------------------------------------------------------- the task file, then and now

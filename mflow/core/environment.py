@@ -184,6 +184,18 @@ def missing(kept: KeptEnvironment, uses: Iterable[Use], environ: Mapping[str, st
     ]
 
 
+def empty_secrets(kept: KeptEnvironment, uses: Iterable[Use], environ: Mapping[str, str]) -> list[Use]:
+    """The uses of a secret that was not set at the start nor is now: what takes it is empty."""
+    return [
+        use
+        for use in uses
+        if not use.required
+        and use.name not in environ
+        and use.name not in kept.files
+        and use.name not in kept.secrets
+    ]
+
+
 def not_as_told(
     kept: KeptEnvironment,
     told: Iterable[str],

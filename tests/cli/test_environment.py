@@ -76,6 +76,11 @@ def test_a_variable_that_was_not_there_stays_empty_and_is_named(began: Project) 
     assert done.code == 0
     assert seen(began)[1].startswith("2026-11-23, ")
     assert "NOTHING is set now and was not when run 1 began" in done.err
+    command = f"mflow resume 1 --taskfile {began.folder / 'tasks.json'}"
+    assert (
+        f"write the value into the file, or use a variable of another name there, and type {command}\n"
+        in done.err
+    )
 
 
 def test_no_secret_and_no_inherited_value_is_in_the_database(began: Project) -> None:
@@ -108,6 +113,24 @@ def test_a_secret_comes_from_the_resume_and_without_it_nothing_starts(project: P
     (project.folder / "go").touch()
     assert project.mflow("resume", "1").code == 0
     assert seen(project) == ["first1", "second2"]
+
+
+def test_a_secret_that_never_was_set_is_told_at_the_resume_as_at_the_start(project: Project) -> None:
+    project.tasks(
+        a={"command": "true", "env": {"TOKEN": "$TOK_A"}},
+        b={"command": f"echo [$TOKEN] >> seen; {WAIT}", "depends": ["a"], "env": {"TOKEN": "x${TOK_X}"}},
+    )
+    empty = 'no variable "TOK_X": it is taken as empty'
+    assert empty in project.mflow().err
+    done = project.mflow("resume", "1")
+    [line] = [line for line in done.err.splitlines() if "no variable" in line]
+    assert line == f'mflow: warning: {project.folder}/tasks.json task "b": env.TOKEN: {empty}'
+    assert project.mflow("resume", "1", "--taskfile", "tasks.json").err.count(empty) == 1
+    project.env["TOK_X"] = "here"
+    (project.folder / "go").touch()
+    done = project.mflow("resume", "1")
+    assert (done.code, "TOK_X" in done.err) == (0, False)
+    assert seen(project) == ["[x]"] * 3 + ["[xhere]"]
 
 
 def test_a_secret_of_a_task_that_is_done_is_not_asked_for(project: Project) -> None:
