@@ -71,7 +71,11 @@ class Doubts:
 
     def _tells_nothing(self, pid: int) -> bool:
         block = procfs.environment(pid)
-        return block is None or (not block and _is_own(pid) and self._trails.by_looks(pid) is None)
+        if (
+            block is None or self._landed is not None
+        ):  # else such a one would have landed, and those we spare have not
+            return block is None
+        return not block and _is_own(pid) and self._trails.by_looks(pid) is None
 
     def _still_tells_nothing(self, pid: int, found: Stat) -> bool:
         """There is no environment for an instant while a process becomes another (execve(2)), nor when it has ended."""
