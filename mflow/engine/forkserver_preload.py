@@ -1,8 +1,8 @@
 """Imported once by multiprocessing's fork server: what its workers need is then in memory that they share.
 
-It also makes the fork server deaf to HUP and TERM: these are for the supervisor to understand; and it survives that
-there can be no further process for the moment. The server leaves
-when its last client is gone, which it learns from the end of a pipe.
+It also takes the fork server out of the supervisor's session and group, and makes it deaf to HUP and TERM: what a
+terminal or a shell sends, a stop too, is for the supervisor to understand; and it survives that there can be no
+further process for the moment. The server leaves when its last client is gone, which it learns from the end of a pipe.
 """
 
 import gc
@@ -43,6 +43,8 @@ def _forking_or_not(fork: Callable[[], int]) -> Callable[[], int]:
 
 if _within_fork_server():
     os.fork = _forking_or_not(os.fork)
+    if os.getpgrp() != os.getpid():  # never, as it is started
+        os.setsid()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     gc.collect()

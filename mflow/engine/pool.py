@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import re
 import resource
+import signal
 import socket
 import sys
 import tempfile
@@ -50,6 +51,9 @@ FILES_SPARE = 10
 
 CAUSE_SECONDS = 0.5
 """How long the fork server is given to say how a worker died."""
+
+ANSWER_SECONDS = 20.0
+"""How long the fork server is given to start a worker, some milliseconds' work: the loop waits for it."""
 
 _context = multiprocessing.get_context("forkserver")
 
@@ -125,10 +129,17 @@ def _keep_socket_only(server: Any) -> None:
 def own_servers() -> frozenset[int]:
     """Pids of the children that multiprocessing itself looks after."""
     pids = (
-        getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None),
+        _server_pid(),
         getattr(getattr(resource_tracker, "_resource_tracker", None), "_pid", None),
     )
     return frozenset(pid for pid in pids if pid)
+
+
+def wake_servers() -> None:
+    """Have multiprocessing's own children go on if somebody has stopped them."""
+    for pid in own_servers():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def allow_many_files() -> None:
@@ -177,7 +188,8 @@ def start_worker(number: int, settings: WorkerSettings) -> Worker:
         _require_spare(theirs.fileno())
         process = _context.Process(target=worker_main, args=(theirs, settings), name=f"mflow-worker-{number}")
         _ensure_server()
-        with _main_module_hidden():
+        wake_servers()
+        with _main_module_hidden(), _end_of_patience():
             process.start()
         theirs.close()
         return _introduce(number, process, ours)
@@ -205,6 +217,26 @@ def _introduce(number: int, process: ForkServerProcess, ours: socket.socket) -> 
         os.close(pidfd)
         raise ProcessLookupError(f"worker {number} (pid {pid}) ended at once")
     return Worker(number, process, identity, pidfd, ours)
+
+
+@contextlib.contextmanager
+def _end_of_patience() -> Iterator[None]:
+    """Kill a fork server that does not answer: what waits for it, in the main thread, ends with OSError or EOFError.
+
+    The next worker is started by a new one; what runs needs none.
+    """
+    before = signal.signal(signal.SIGALRM, lambda *_: _kill_server())
+    signal.setitimer(signal.ITIMER_REAL, ANSWER_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _kill_server() -> None:
+    if _server_lives():
+        os.kill(_server_pid(), signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -239,8 +271,13 @@ def _secrets_hidden() -> Iterator[None]:
         os.environ.update(hidden)
 
 
+def _server_pid() -> int:
+    """Of the fork server that was started last; 0 without one."""
+    return getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None) or 0
+
+
 def _server_lives() -> bool:
-    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    pid = _server_pid()
     if not pid:
         return False
     try:  # not reaped: that is multiprocessing's to do
@@ -250,8 +287,6 @@ def _server_lives() -> bool:
 
 
 def _cause(code: int) -> str:
-    import signal
-
     if code >= 0:
         return f"it exited with code {code}"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"

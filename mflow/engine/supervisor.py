@@ -44,7 +44,7 @@ from mflow.engine.master_log import MasterLog
 from mflow.engine.messages import WorkerSettings
 from mflow.engine.overdue import Overdue
 from mflow.engine.persistence import Persistence
-from mflow.engine.pool import allow_many_files, prestart
+from mflow.engine.pool import allow_many_files, prestart, wake_servers
 from mflow.engine.staff import Staff
 from mflow.engine.tree import become_subreaper
 from mflow.engine.wording import ended_words
@@ -136,6 +136,7 @@ class Supervisor:
     def close(self) -> None:
         """Let workers go, release the database and give the signals back."""
         self._part()
+        wake_servers()  # one that is stopped would not notice that we leave
         if self._machine.released:
             self._losses.tidy(resumed=self._assignment.resumed)
         self._log.flush()

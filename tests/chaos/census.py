@@ -29,6 +29,7 @@ class Process:
     session: int
     command: str  # its words, blanks between
     tokens: tuple[str, ...]  # the attempts it belongs to, the outermost first
+    is_deaf: bool = False  # to QUIT: as of those that mflow starts only workers are
 
     @property
     def role(self) -> str:
@@ -36,7 +37,7 @@ class Process:
         if "multiprocessing.resource_tracker" in self.command:
             return "tracker"
         if "multiprocessing.forkserver" in self.command:
-            return "worker" if self.session == self.pid else "forkserver"
+            return "worker" if self.is_deaf else "forkserver"
         if " -m mflow " in f"{self.command} ":
             return "inner" if self.tokens else "supervisor"
         return "task"
@@ -71,6 +72,13 @@ def wait_gone(pids: Iterable[int], seconds: float = 20.0) -> list[int]:
     """Wait until these processes have ended (a zombie has); those that have not within so long."""
     until = time.monotonic() + seconds
     return [pid for pid in pids if not _ended(pid, until)]
+
+
+def ignores(pid: int, signum: int) -> bool:
+    """Whether a process ignores a signal (proc_pid_status(5)). Raises OSError if it has gone."""
+    lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+    [mask] = [int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:")]
+    return bool(mask >> (signum - 1) & 1)
 
 
 def end_all(mark: str) -> None:
@@ -110,7 +118,7 @@ def _read(pid: int, mark: str) -> Process | None:
         state, ppid, _, session = _stat(pid)
         if state not in "ZX":
             tokens = tuple(environ.get(TOKENS_VARIABLE, "").split())
-            return Process(pid, int(ppid), int(session), command, tokens)
+            return Process(pid, int(ppid), int(session), command, tokens, ignores(pid, signal.SIGQUIT))
     return None
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from mflow.engine import pool
 from mflow.engine.identity import signal_pidfd
 from mflow.engine.messages import Ended
-from tests.engine.boss import Boss, wait_for_end
+from tests.engine.boss import Boss, settings, wait_for_end
 
 SECRET = "Vb7_only_for_the_supervisor"
 
@@ -49,6 +50,40 @@ def test_what_a_worker_was_started_with_shows_no_password(
     assert [line for line in lines if SECRET in line] == [f"mine: {SECRET}"]
     assert os.environ["ANY_NAME"] == SECRET
     boss.worker.close()
+
+
+def test_a_stopped_fork_server_goes_on_for_the_next_worker(tmp_path: Path) -> None:
+    pool.prestart()
+    for server in pool.own_servers():
+        os.kill(server, signal.SIGSTOP)
+    before = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    boss = Boss(tmp_path)
+    assert boss.end_of("true").exit_code == 0
+    assert forkserver._forkserver._forkserver_pid == before  # type: ignore[attr-defined]
+    boss.worker.close()
+
+
+def test_a_fork_server_that_never_answers_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool.prestart()
+    before = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    os.kill(before, signal.SIGSTOP)
+    with monkeypatch.context() as patched:
+        patched.setattr(pool, "wake_servers", lambda: None)  # as if it were stopped right afterwards
+        patched.setattr(pool, "ANSWER_SECONDS", 0.1)
+        with pytest.raises((OSError, EOFError)):
+            pool.start_worker(1, settings(tmp_path, environ={"LONG": "x" * 1_000_000}))
+    boss = Boss(tmp_path)
+    assert boss.end_of("true").exit_code == 0
+    assert forkserver._forkserver._forkserver_pid != before  # type: ignore[attr-defined]
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    boss.worker.close()
+
+
+def test_the_fork_server_shares_no_group_and_no_session(boss: Boss) -> None:
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    assert (os.getsid(server), os.getpgid(server)) == (server, server)
 
 
 def _stop_the_fork_server() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.chaos.census import ignores
 from tests.spark.installation import Master, spark_environ
 from tests.spark.test_standalone import SMALL, by_rest, in_cluster
 
@@ -128,7 +129,7 @@ def test_supervisor_and_worker_die_and_the_driver_runs_once(
 
 
 def _below(supervisor: int, project: Project) -> list[int]:
-    """The workers: those whose session is led by themselves, and who were started for this project's supervisor."""
+    """The workers that were started for this project's supervisor."""
     found = project.wait_until(lambda: [pid for pid in _descendants(supervisor) if _is_worker(pid)])
     assert isinstance(found, list)
     return found
@@ -145,6 +146,6 @@ def _descendants(pid: int) -> list[int]:
 def _is_worker(pid: int) -> bool:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        return b"forkserver" in b" ".join(words) and os.getsid(pid) == pid
+        return b"forkserver" in b" ".join(words) and ignores(pid, signal.SIGQUIT)
     except OSError:
         return False
