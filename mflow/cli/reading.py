@@ -48,7 +48,7 @@ def read_view(
         prospects=foresee(run, rows) if interrupted and counts[TaskState.RUNNING] else {},
         restarted=interrupted and _is_restarted(run),
         stopped=bool(alive) and _is_stopped(run),
-        stalls=_stalls(rows) if alive and counts[TaskState.RUNNING] else None,
+        stalls=_stalls(rows) if counts[TaskState.RUNNING] else None,
         depends=dict(nodes) if graph else None,
         attempts=_attempts(store, run.id) if attempts else None,
     )

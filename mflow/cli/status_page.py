@@ -241,7 +241,7 @@ def _note(row: TaskRow, view: RunView) -> str:
         return f"next try at {_short(row.not_before, view)}"
     if prospect := view.prospects.get(row.task_no):
         where = f"pid {number}, " if prospect.alive and (number := pid(row)) else ""
-        return f"{where}{clean(prospect.message)}"
+        return "; ".join(filter(None, (f"{where}{clean(prospect.message)}", view.stalls.get(row.task_no))))
     if row.state is TaskState.RUNNING:
         if stall := view.stalls.get(row.task_no):
             return stall

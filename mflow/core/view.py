@@ -32,9 +32,7 @@ class RunView:
     tasks: Sequence[TaskRow]
     now: datetime
     blocked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by id, only those that are
-    prospects: Mapping[int, Prospect] = field(
-        default_factory=dict
-    )  # by task number: RUNNING ones nobody watches
+    prospects: Mapping[int, Prospect] = field(default_factory=dict)  # by task number, of unwatched ones
     restarted: bool = False  # the machine of the owner was, since
     stopped: bool = False  # the owner is there, but stopped
     stalls: Mapping[int, str] = field(default_factory=dict)  # by task number: what keeps it from going on
@@ -327,6 +325,7 @@ def _owner_object(view: RunView) -> dict[str, Any] | None:
         "user": owner.user,
         "since": instant(owner.since),
         "alive": view.alive,
+        "stopped": view.stopped,
     }
 
 
@@ -357,6 +356,7 @@ def _task_object(row: TaskRow, view: RunView) -> dict[str, Any]:
         "log": row.output,
         "alive": prospect.alive if prospect else None,
         "at_resume": prospect.at_resume if prospect else None,
+        "stalled": view.stalls.get(row.task_no),
         "depends": view.depends.get(row.id, ()),
         **_attempts_object(row, view),
         **({"ids": ids} if (ids := ids_elsewhere(row)) else {}),

@@ -145,10 +145,25 @@ def test_what_is_stopped_is_said_to_be(site: Site) -> None:
     eventually(lambda: f"kill -CONT {run.pid}" in site.mflow("status", "1").out)
     eventually(lambda: "its worker is stopped" in line(site, "a"))
     assert "mflow resume 1 --takeover" in site.mflow("status", "1").out
+    shown = site.mflow("status", "1", "--json").json
+    assert shown["run"]["owner"]["stopped"]
+    assert f"kill -CONT {worker.pid}" in shown["tasks"][0]["stalled"]
     for process in (run.pid, worker.pid):
         os.kill(process, signal.SIGCONT)
     gate.open()
     assert run.end().code == 0
+
+
+def test_a_worker_that_is_stopped_is_said_to_be_though_nobody_drives_its_run(site: Site, left: Run) -> None:
+    worker = site.rows(1)["a"].worker
+    assert worker
+    os.kill(worker.pid, signal.SIGSTOP)
+    eventually(lambda: f"kill -CONT {worker.pid}" in line(site, "a"))
+    assert "a resume adopts it; its worker is stopped" in line(site, "a")
+    a, b = site.mflow("status", "1", "--json").json["tasks"][:2]
+    assert (a["at_resume"], b["stalled"]) == ("ADOPTED", None)
+    assert f"kill -CONT {worker.pid}" in a["stalled"]
+    census.end_all(site.mark)
 
 
 def test_idle_time_is_not_taken_for_work(site: Site) -> None:

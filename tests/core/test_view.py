@@ -199,6 +199,7 @@ def test_status_object_is_the_contract() -> None:
                 "user": "ana",
                 "since": "2026-05-04T12:00:00.000000Z",
                 "alive": None,
+                "stopped": False,
             },
             "duration_s": 9.0,
             "idle_seconds": 0.0,
@@ -231,6 +232,7 @@ def test_status_object_is_the_contract() -> None:
                 "log": "/w/logs/run-7/a.2.log",
                 "alive": None,
                 "at_resume": None,
+                "stalled": None,
                 "depends": [],
             },
             {
@@ -253,6 +255,7 @@ def test_status_object_is_the_contract() -> None:
                 "log": None,
                 "alive": None,
                 "at_resume": None,
+                "stalled": None,
                 "depends": [],
             },
         ],
