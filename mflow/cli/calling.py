@@ -151,14 +151,14 @@ class Calling:
             return
         last = max(left, key=lambda run: run.id)
         call = f"call {before - len(left) + 1} of task {clean(self.call.parent.task)}"
-        warn(f"{call} is none of earlier attempts, a new run begins: in run {last.id} {self._differs(last)}")
+        warn(f"{call} is none of earlier attempts, a new run begins: {self._differs(last)}")
 
     def _differs(self, last: RunRow) -> str:
         kept = kept_environment(self.store, last)
         found = difference(self.call, last, kept.files, kept.seen) if kept else ()
-        return (
-            names([clean(one) for one in found], 10) or f"it was {clean(last.taskfile)} in {clean(last.cwd)}"
-        )
+        if found:
+            return f"{names([clean(one) for one in found], 10)} in run {last.id}"
+        return f"run {last.id} was of {clean(last.taskfile)} in {clean(last.cwd)}"
 
 
 class _Stops:

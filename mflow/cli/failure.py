@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mflow.cli.hints import Commands
 from mflow.cli.tail import disk_is_full, last_lines
-from mflow.cli.wording import clean, ending, names, one_line, plural, tries
+from mflow.cli.wording import clean, ending, names, one_line, plural, remaining, tries
 from mflow.core.disks import may_have_lost_output
 from mflow.core.model import TaskRow
 from mflow.core.states import Outcome, TaskState
@@ -75,7 +75,7 @@ def _block(
     if row.end and row.end.message and row.end.message != ending(row.end):
         yield f"  {one_line(hide(row.end.message), 1000)}"
     if row.end and row.end.survivors:
-        yield f"  processes that could not be ended: {', '.join(map(str, row.end.survivors))}"
+        yield f"  processes that {remaining(row.end)}: {', '.join(map(str, row.end.survivors))}"
     whole = commands.of("logs", view.run.id, row.id)
     if withheld and row.output is not None:
         yield f"  its last lines are not shown: {withheld}; {whole} prints them as they are"

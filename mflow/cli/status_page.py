@@ -154,7 +154,7 @@ def _interrupted(view: RunView) -> str:
     found = interruption(view.run, restarted=view.restarted)
     if found.seen:
         return f"{_moment_or(found.at)} by {clean(found.by)}"
-    return f"by {clean(found.by)}; last sign of life {_moment_or(found.at)}"
+    return f"{clean(found.by)}; last sign of life {_moment_or(found.at)}"
 
 
 def _moment_or(at: datetime | None) -> str:

@@ -85,6 +85,11 @@ def ending_with_message(end: AttemptEnd) -> str:
     return f"{said}: {message}" if message else said
 
 
+def remaining(end: AttemptEnd) -> str:
+    """What is said of the survivors of an attempt. Of an UNKNOWN one some were perhaps spared as another's."""
+    return "may be left of it" if end.outcome is Outcome.UNKNOWN else "could not be ended"
+
+
 def plural(number: int, noun: str) -> str:
     """`1 task`, `2 tasks`, `10,000 tasks`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -127,9 +127,15 @@ def was_cancelled_itself(child: RunRow) -> bool:
 def difference(
     call: Call, last: RunRow, files: Mapping[str, str | None], seen: Mapping[str, str]
 ) -> Sequence[str]:
-    """In which variables this call differs from that of an earlier run: `X was 2026-11-23`, `Y`.
+    """In which variables this call differs from that of an earlier run: `X was 2026-11-23`, `Y was not set`.
 
     `files`, `seen`: what was kept of that run's environment.
     """
+
+    def then(name: str) -> str:
+        if (value := files.get(name)) is not None:
+            return value or "empty"
+        return "another value" if name in seen else "not set"
+
     names = [name for name, value in call.told.items() if seen.get(name) != digest(last.uid, name, value)]
-    return [f"{name} was {files[name]}" if files.get(name) is not None else name for name in names]
+    return [f"{name} was {then(name)}" for name in names]

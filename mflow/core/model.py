@@ -153,7 +153,7 @@ class AttemptEnd(NamedTuple):
     ended_at: datetime | None = None
     cpu_seconds: float | None = None
     max_rss_bytes: int | None = None
-    survivors: tuple[int, ...] = ()  # pids that could not be ended
+    survivors: tuple[int, ...] = ()  # pids that could not be ended; of UNKNOWN also what may be of it
     leftovers: tuple[int, ...] = ()  # pids left behind on purpose after SUCCESS
     retry_safe: bool | None = (
         None  # the task type's word on a further try; None: the retry policy's. Not kept.

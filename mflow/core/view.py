@@ -117,7 +117,7 @@ def interruption(run: RunRow, *, restarted: bool) -> Interruption:
     """Of an INTERRUPTED run. `restarted`: its owner's machine was, since."""
     if run.owner is None:
         return Interruption(run.interrupted_at, run.interrupted_by or "unknown", seen=True)
-    by = "restart of its machine" if restarted else "its supervisor went without a word"
+    by = "its machine was restarted" if restarted else "its supervisor went without a word"
     return Interruption(last_sign(run), by, seen=False)
 
 

@@ -114,7 +114,7 @@ def test_another_call_makes_a_new_run_and_says_why(site: Site) -> None:
     site.file("x", "2026-11-24")
     go(site)
     assert site.resume(1).end().code == 0
-    assert "a new run begins: in run 2 X was 2026-11-23" in site.printed(1, "outer")
+    assert "a new run begins: X was 2026-11-23 in run 2" in site.printed(1, "outer")
     assert site.printed(3, "a").split() == ["2026-11-24"]
     assert states(site, 1, 2, 3) == ["SUCCESS", "FAILED", "SUCCESS"]
 

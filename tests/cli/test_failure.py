@@ -44,6 +44,12 @@ def test_what_could_not_be_ended_is_named_by_pid() -> None:
     assert "  processes that could not be ended: 12, 13" in block
 
 
+def test_what_nobody_has_tried_to_end_is_not_said_to_have_withstood() -> None:
+    unknown = failed() | {"end": AttemptEnd(Outcome.UNKNOWN, message="who knows", survivors=(12, 13))}
+    [block] = failure_blocks(view(task_rows(a=unknown)), Commands(), read_tail=printed)
+    assert "  processes that may be left of it: 12, 13" in block
+
+
 def test_only_the_first_failures_are_explained() -> None:
     rows = task_rows(**{f"t{number}": failed() for number in range(30)})
     blocks = failure_blocks(view(rows), Commands(), limit=2, read_tail=printed)

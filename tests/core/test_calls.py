@@ -139,7 +139,9 @@ def test_what_is_told_of_a_call_that_is_new() -> None:
     last = child(5, call(1, DAY="1", TOKEN="t"), 1, 1)
     seen = inherited(environ(1, DAY="1"), last.uid)
     now = call(2, DAY="2", CENTRE="m", TOKEN="u")
-    assert difference(now, last, {"DAY": "1"}, seen) == ["CENTRE", "DAY was 1"]
+    assert difference(now, last, {"DAY": "1"}, seen) == ["CENTRE was not set", "DAY was 1"]
+    assert difference(now, last, {"DAY": ""}, seen) == ["CENTRE was not set", "DAY was empty"]
+    assert difference(now, last, {}, seen) == ["CENTRE was not set", "DAY was another value"]
 
 
 def test_who_ended_a_run() -> None:

@@ -329,7 +329,7 @@ def test_an_interruption_is_told_by_whoever_let_go_or_by_the_last_sign_of_life()
     assert view.interruption(said, restarted=False) == (NOON, "SIGTERM", True)
     silent = run_row(lease_until=NOON + timedelta(seconds=LEASE_SECONDS))
     assert view.interruption(silent, restarted=False) == (NOON, "its supervisor went without a word", False)
-    assert view.interruption(silent, restarted=True) == (NOON, "restart of its machine", False)
+    assert view.interruption(silent, restarted=True) == (NOON, "its machine was restarted", False)
 
 
 def test_a_next_try_is_of_a_run_that_goes_on() -> None:

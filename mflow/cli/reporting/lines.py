@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from mflow.cli.reporting.outlet import Outlet
-from mflow.cli.wording import clean, duration, ending_with_message, moment, plural
+from mflow.cli.wording import clean, duration, ending_with_message, moment, plural, remaining
 from mflow.core.model import AttemptEnd, Definition, RunRow, TaskRow
 from mflow.core.states import TaskState
 from mflow.engine.assignment import Verdict
@@ -87,7 +87,7 @@ def waiting_line(rows: Sequence[TaskRow], now: datetime) -> str:
 def ended_line(to: TaskState, end: AttemptEnd, not_before: datetime | None) -> str:
     """How an attempt ended and what follows, e.g. `failed: exit code 3, 0.2 s; next try at 2026-05-04 12:00:05`."""
     took = _took(end)
-    pids = f"; could not be ended: {_pids(end.survivors)}" if end.survivors else ""
+    pids = f"; {remaining(end)}: {_pids(end.survivors)}" if end.survivors else ""
     pids += f"; left running: {_pids(end.leftovers)}" if end.leftovers else ""
     if to is TaskState.SUCCESS:
         return f"SUCCESS{took}{pids}"

@@ -34,6 +34,12 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
             "FAILED: cancelled; could not be ended: 9",
         ),
         (
+            TaskState.FAILED,
+            AttemptEnd(Outcome.UNKNOWN, survivors=(9,)),
+            {},
+            "FAILED: unknown: whether it is over cannot be proven; may be left of it: 9",
+        ),
+        (
             TaskState.PENDING,
             exited(1),
             {"not_before": later(30)},
