@@ -125,7 +125,7 @@ def _is_outside(pid: int, folder: str) -> bool:
         place = os.readlink(f"/proc/{pid}/cwd")
     except OSError:
         return False
-    return place != "/" and not f"{place}/".startswith(f"{folder.rstrip('/')}/")
+    return not folder or (place != "/" and not f"{place}/".startswith(f"{folder.rstrip('/')}/"))
 
 
 def _ancestors() -> Collection[int]:

@@ -41,7 +41,7 @@ class Trail:
     leader: Leader | None = None
     exact: bool = False  # the leader started at that very tick
     began: bool = False  # there is a log, or its worker has said so
-    folder: str = "/"  # the run's working directory
+    folder: str = ""  # the run's working directory, if it is known
     astray: bool = False  # no path is known to lead to the log: somebody may have moved or replaced it
 
     @property
