@@ -226,12 +226,13 @@ def _end_of_patience() -> Iterator[None]:
     The next worker is started by a new one; what runs needs none.
     """
     before = signal.signal(signal.SIGALRM, lambda *_: _kill_server())
-    signal.setitimer(signal.ITIMER_REAL, ANSWER_SECONDS)
+    timer = signal.setitimer(signal.ITIMER_REAL, ANSWER_SECONDS)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *timer)  # of whoever has one of his own
 
 
 def _kill_server() -> None:
