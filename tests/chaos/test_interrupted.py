@@ -96,7 +96,7 @@ def test_after_a_restart_of_the_machine(site: Site, left: Run) -> None:
     shown = site.mflow("status", "1", "--json").json["run"]
     assert (shown["interrupted_at"], shown["interrupted_by"]) == (
         "2001-01-01T00:00:00.000000Z",
-        "restart of its machine",
+        "its machine was restarted",
     )
     assert "2 INTERRUPTED" in site.mflow("runs").out
 

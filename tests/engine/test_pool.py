@@ -68,12 +68,15 @@ def test_a_fork_server_that_never_answers_is_replaced(
 ) -> None:
     pool.prestart()
     before = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    pidfd = os.pidfd_open(before)
     os.kill(before, signal.SIGSTOP)
     with monkeypatch.context() as patched:
         patched.setattr(pool, "wake_servers", lambda: None)  # as if it were stopped right afterwards
         patched.setattr(pool, "ANSWER_SECONDS", 0.1)
         with pytest.raises((OSError, EOFError)):
             pool.start_worker(1, settings(tmp_path, environ={"LONG": "x" * 1_000_000}))
+    wait_for_end(pidfd)
+    os.close(pidfd)
     boss = Boss(tmp_path)
     assert boss.end_of("true").exit_code == 0
     assert forkserver._forkserver._forkserver_pid != before  # type: ignore[attr-defined]
