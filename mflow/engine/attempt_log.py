@@ -178,6 +178,7 @@ def _own_origin() -> bytes:
     return origin()
 
 
+@functools.lru_cache(256)  # asked twice for every task
 def _is_local(folder: str) -> bool:
     return _is_local_place(os.path.realpath(folder))
 

@@ -35,13 +35,15 @@ def unless_spent(error: OSError) -> None:
 def read_stat(pid: int) -> Stat | None:
     """None if there is no such process, or this user may not know of it (hidepid). Raises OSError for EMFILE."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            words = (
-                file.read().rpartition(b")")[2].split()
-            )  # the name before it may hold blanks and parentheses
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            text = os.read(descriptor, 4096)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         unless_spent(error)
         return None
+    words = text.rpartition(b")")[2].split()  # the name before it may hold blanks and parentheses
     return Stat(words[0], int(words[1]), int(words[3]), int(words[19]))
 
 

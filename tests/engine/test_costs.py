@@ -34,7 +34,10 @@ def test_nothing_is_polled_while_tasks_run(tmp_path: Path) -> None:
 
 
 def traced(folder: Path, length: int) -> dict[str, int]:
-    """System calls of a chain: of the supervisor (its writer too) in all, of its one worker for the cheapest task."""
+    """System calls of a chain: of the supervisor (its writer too) in all, of its one worker for the cheapest task.
+
+    What announces a slow one is left out there: in a traced worker on a busy machine all may be slow.
+    """
     folder.mkdir()
     chain = [
         {"id": f"t{no}", "type": "bash", "command": "true", "depends": [f"t{no - 1}"] if no else []}
@@ -53,7 +56,7 @@ def traced(folder: Path, length: int) -> dict[str, int]:
         if pid == min(traces) or "fdatasync(" in text:
             counts["supervisor"] += text.count("\n")
         elif "mflow_" not in text and len(tasks := _STARTED.split(text)) > 2:
-            counts["worker"] = min(task.count("\n") for task in tasks[1:-1])  # a slow one is announced, too
+            counts["worker"] = min(task.count("\n") - 8 * ("/stat" in task) for task in tasks[1:-1])
     return counts
 
 
