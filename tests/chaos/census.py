@@ -19,6 +19,8 @@ It bears such a name as the fork server, and so the workers, are started with.
 
 LOOKS = 5
 
+_FORKED = 0x40  # PF_FORKNOEXEC, <linux/sched.h>
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -29,7 +31,7 @@ class Process:
     session: int
     command: str  # its words, blanks between
     tokens: tuple[str, ...]  # the attempts it belongs to, the outermost first
-    is_deaf: bool = False  # to QUIT: as of those that mflow starts only workers are
+    is_forked: bool = False  # and executes what its parent did
 
     @property
     def role(self) -> str:
@@ -37,7 +39,7 @@ class Process:
         if "multiprocessing.resource_tracker" in self.command:
             return "tracker"
         if "multiprocessing.forkserver" in self.command:
-            return "worker" if self.is_deaf else "forkserver"
+            return "worker" if self.is_forked else "forkserver"
         if " -m mflow " in f"{self.command} ":
             return "inner" if self.tokens else "supervisor"
         return "task"
@@ -74,11 +76,9 @@ def wait_gone(pids: Iterable[int], seconds: float = 20.0) -> list[int]:
     return [pid for pid in pids if not _ended(pid, until)]
 
 
-def ignores(pid: int, signum: int) -> bool:
-    """Whether a process ignores a signal (proc_pid_status(5)). Raises OSError if it has gone."""
-    lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
-    [mask] = [int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:")]
-    return bool(mask >> (signum - 1) & 1)
+def is_forked(pid: int) -> bool:
+    """Whether a process has been forked and not executed another program since. Raises OSError if it has gone."""
+    return bool(int(_stat(pid)[6]) & _FORKED)
 
 
 def end_all(mark: str) -> None:
@@ -115,10 +115,10 @@ def _read(pid: int, mark: str) -> Process | None:
         if environ.get(MARK) != mark:
             return None
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        state, ppid, _, session = _stat(pid)
+        state, ppid, _, session, *_ = _stat(pid)
         if state not in "ZX":
             tokens = tuple(environ.get(TOKENS_VARIABLE, "").split())
-            return Process(pid, int(ppid), int(session), command, tokens, ignores(pid, signal.SIGQUIT))
+            return Process(pid, int(ppid), int(session), command, tokens, is_forked(pid))
     return None
 
 
@@ -128,6 +128,6 @@ def _variables(block: bytes) -> dict[str, str]:
 
 
 def _stat(pid: int) -> list[str]:
-    """State, ppid, process group and session (proc_pid_stat(5))."""
+    """State, ppid, process group, session, terminal, its group, the kernel's flags ... (proc_pid_stat(5))."""
     text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    return text.rpartition(")")[2].split()[:4]
+    return text.rpartition(")")[2].split()

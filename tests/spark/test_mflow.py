@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.census import ignores
+from tests.chaos.census import is_forked
 from tests.spark.installation import Master, spark_environ
 from tests.spark.test_standalone import SMALL, by_rest, in_cluster
 
@@ -146,6 +146,6 @@ def _descendants(pid: int) -> list[int]:
 def _is_worker(pid: int) -> bool:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        return b"forkserver" in b" ".join(words) and ignores(pid, signal.SIGQUIT)
+        return b"forkserver" in b" ".join(words) and is_forked(pid)
     except OSError:
         return False
