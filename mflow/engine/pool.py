@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import sys
@@ -106,6 +107,15 @@ def _ensure_server() -> None:
             process._config["tempdir"] = None  # type: ignore[attr-defined]
 
 
+def _forget_folder() -> None:
+    """Where the fork server died after we had looked, multiprocessing has started another in a folder of its own."""
+    config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    if folder := config.get("tempdir"):
+        _keep_socket_only(getattr(forkserver, "_forkserver", None))
+        shutil.rmtree(folder, ignore_errors=True)
+        config["tempdir"] = None
+
+
 @contextlib.contextmanager
 def _folder_for_a_moment() -> Iterator[str]:
     """A path of a new folder, of some 20 bytes however long its name is. Raises OSError."""
@@ -191,6 +201,7 @@ def start_worker(number: int, settings: WorkerSettings) -> Worker:
         wake_servers()
         with _main_module_hidden(), _end_of_patience():
             process.start()
+        _forget_folder()
         theirs.close()
         return _introduce(number, process, ours)
     except BaseException:
