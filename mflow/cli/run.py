@@ -164,9 +164,11 @@ def _with_folder(store: "Store", run: "RunRow") -> "RunRow":
 
     try:
         return make_run_folder(store, run, run.fence)
-    except MflowError:
+    except MflowError as error:
         try:
+            store.request_cancel(run.id, f"mflow itself: {error.message}")  # status says why it never began
             store.apply(run.id, run.fence, Batch(1, run_state=RunState.FAILED, release=True))
         except StoreError:
             pass  # it then shows as interrupted, which it is
+        error.message = f"run {run.id} cannot begin: {error.message}"
         raise

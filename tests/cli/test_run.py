@@ -216,3 +216,13 @@ def test_the_environment_names_the_database(project: Project) -> None:
     assert (project.folder / "env.db").exists()
     assert "(MFLOW_DATABASE)" in project.mflow("validate").out
     assert os.fspath(project.folder / "mflow.db") not in project.mflow("status").err
+
+
+def test_a_run_whose_folder_cannot_be_made_says_so_and_keeps_the_reason(project: Project) -> None:
+    (project.folder / "logs").symlink_to("/proc")
+    done = project.tasks(a="true").mflow("run")
+    assert done.code == 2
+    assert "mflow: error: run 1 cannot begin: the folder" in done.err
+    status = project.mflow("status", "1").out
+    assert "run 1: FAILED, cancelled" in status
+    assert "by mflow itself: the folder" in status
